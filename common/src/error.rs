@@ -1,0 +1,432 @@
+//! What can go wrong, as Swift's outcomes, and the one mapping to HTTP.
+//!
+//! Every stage behind *functionalise* fails with an [`Error`]: an [`Outcome`], the text the client may see, and the
+//! cause, which is only ever logged. The mapping to a status stands here once and goes both ways, so that a server
+//! in this process and one across HTTP cannot differ.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::Body;
+use crate::body::BoxError;
+use crate::functional::{info, object};
+
+/// A refused or failed request.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    outcome: Outcome,
+    text: Option<Cow<'static, str>>,
+    source: Option<BoxError>,
+    /// The body of a request that was answered `Stale`, which nobody has read: the request can be sent again.
+    unread: Option<Body>,
+}
+
+/// How a request was refused or failed. Each has exactly one status ([`Outcome::status`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// 304: the client's copy is still good.
+    NotModified(Box<object::Info>),
+    /// 400: the request makes no sense.
+    BadRequest,
+    /// 401: nobody is logged in, and this needs somebody.
+    Unauthorized,
+    /// 403: the caller may not.
+    Forbidden,
+    /// 404: there is nothing of that name.
+    NotFound,
+    /// 405: the resource does not know that method; these it knows.
+    MethodNotAllowed(Vec<String>),
+    /// 406: no acceptable format.
+    NotAcceptable,
+    /// 408: the client sent nothing for too long.
+    RequestTimeout,
+    /// 409: the state of the resource stands against it.
+    Conflict,
+    /// 410: the account was deleted and its remains are being removed.
+    Gone,
+    /// 411: neither a length nor chunks.
+    LengthRequired,
+    /// 412: a condition of the request does not hold; of an existing object, with what it is.
+    PreconditionFailed(Option<Box<object::Info>>),
+    /// 413: too large, or over a quota.
+    TooLarge,
+    /// 414: the request line is too long.
+    UriTooLong,
+    /// 416: none of the ranges lies within the object.
+    RangeNotSatisfiable(Box<object::Info>),
+    /// 422: the body is not the announced one.
+    Unprocessable,
+    /// 431: too many headers.
+    HeadersTooLarge,
+    /// 498: slow down.
+    RateLimited,
+    /// 499: the client hung up before its request was complete.
+    ClientGone,
+    /// 500: a fault of ours.
+    Internal,
+    /// 501: something this server does not do.
+    NotImplemented,
+    /// 503: not now; try again, after so many seconds when they are known.
+    Unavailable(Option<u64>),
+    /// 507: no space.
+    InsufficientStorage,
+    /// 409 between servers, never shown to a client: the request was decided under an older generation of the
+    /// account or container than the owner's. The caller decides again under `info` and sends the request again.
+    Stale(Box<info::Found>),
+}
+
+impl Outcome {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        let code = match self {
+            Self::NotModified(_) => 304,
+            Self::BadRequest => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed(_) => 405,
+            Self::NotAcceptable => 406,
+            Self::RequestTimeout => 408,
+            Self::Conflict | Self::Stale(_) => 409,
+            Self::Gone => 410,
+            Self::LengthRequired => 411,
+            Self::PreconditionFailed(_) => 412,
+            Self::TooLarge => 413,
+            Self::UriTooLong => 414,
+            Self::RangeNotSatisfiable(_) => 416,
+            Self::Unprocessable => 422,
+            Self::HeadersTooLarge => 431,
+            Self::RateLimited => 498,
+            Self::ClientGone => 499,
+            Self::Internal => 500,
+            Self::NotImplemented => 501,
+            Self::Unavailable(_) => 503,
+            Self::InsufficientStorage => 507,
+        };
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The title and the sentence of the default error page.
+    fn page(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::NotModified(_) => ("Not Modified", ""),
+            Self::BadRequest => ("Bad Request", "The request is malformed or breaks a limit."),
+            Self::Unauthorized => ("Unauthorized", "Log in to use this resource."),
+            Self::Forbidden => ("Forbidden", "You may not do this with this resource."),
+            Self::NotFound => ("Not Found", "There is no resource of this name."),
+            Self::MethodNotAllowed(_) => ("Method Not Allowed", "This resource does not know this method."),
+            Self::NotAcceptable => ("Not Acceptable", "None of the formats you accept can be made."),
+            Self::RequestTimeout => ("Request Timeout", "The request took too long to arrive."),
+            Self::Conflict | Self::Stale(_) => ("Conflict", "The state of the resource does not allow this."),
+            Self::Gone => ("Gone", "This resource was deleted."),
+            Self::LengthRequired => ("Length Required", "Send a Content-Length or a chunked body."),
+            Self::PreconditionFailed(_) => {
+                ("Precondition Failed", "A condition of the request does not hold.")
+            }
+            Self::TooLarge => (
+                "Request Entity Too Large",
+                "The body is larger than is allowed here.",
+            ),
+            Self::UriTooLong => ("Request-URI Too Long", "The request line is too long."),
+            Self::RangeNotSatisfiable(_) => (
+                "Requested Range Not Satisfiable",
+                "None of the ranges lies within the object.",
+            ),
+            Self::Unprocessable => ("Unprocessable Entity", "The body is not the announced one."),
+            Self::HeadersTooLarge => ("Request Header Fields Too Large", "There are too many headers."),
+            Self::RateLimited => ("Rate Limited", "Slow down."),
+            Self::ClientGone => ("Client Disconnect", "The client hung up."),
+            Self::Internal => ("Internal Error", "The server failed; the log says why."),
+            Self::NotImplemented => ("Not Implemented", "This server does not do that."),
+            Self::Unavailable(_) => ("Service Unavailable", "Not now; try again later."),
+            Self::InsufficientStorage => ("Insufficient Storage", "There is no space left."),
+        }
+    }
+}
+
+impl Error {
+    /// A failure with the default text of its outcome.
+    pub fn new(outcome: Outcome) -> Self {
+        Self(Box::new(Inner {
+            outcome,
+            text: None,
+            source: None,
+            unread: None,
+        }))
+    }
+
+    /// 400, with the text the client sees.
+    pub fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Outcome::BadRequest).with_text(text)
+    }
+
+    /// 403, with the default text.
+    pub fn forbidden() -> Self {
+        Self::new(Outcome::Forbidden)
+    }
+
+    /// 404, with the default text.
+    pub fn not_found() -> Self {
+        Self::new(Outcome::NotFound)
+    }
+
+    /// 409, with the text the client sees.
+    pub fn conflict(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Outcome::Conflict).with_text(text)
+    }
+
+    /// 412 for a reason other than a condition on an existing object, with the text the client sees.
+    pub fn precondition_failed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Outcome::PreconditionFailed(None)).with_text(text)
+    }
+
+    /// 500, with its cause for the log.
+    pub fn internal(source: impl Into<BoxError>) -> Self {
+        Self::new(Outcome::Internal).caused_by(source)
+    }
+
+    /// 503, with its cause for the log and when to come back.
+    pub fn unavailable(source: impl Into<BoxError>, retry_after: Option<Duration>) -> Self {
+        Self::new(Outcome::Unavailable(
+            retry_after.map(|after| after.as_secs().max(1)),
+        ))
+        .caused_by(source)
+    }
+
+    /// The request was decided under an older generation; `unread` is its body, untouched.
+    pub fn stale(found: info::Found, unread: Body) -> Self {
+        let mut error = Self::new(Outcome::Stale(Box::new(found)));
+        error.0.unread = Some(unread);
+        error
+    }
+
+    /// The same with `text` as the whole body the client sees.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.0.text = Some(text.into());
+        self
+    }
+
+    /// The same with a cause for the log.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// How it failed.
+    pub fn outcome(&self) -> &Outcome {
+        &self.0.outcome
+    }
+
+    /// The text for the client, when it is not the outcome's default.
+    pub fn text(&self) -> Option<&str> {
+        self.0.text.as_deref()
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.outcome.status()
+    }
+
+    /// Of a [`Stale`](Outcome::Stale) answer: what is true now, and the request's unread body.
+    ///
+    /// # Errors
+    /// Gives the error back when it is another.
+    pub fn into_stale(mut self) -> Result<(info::Found, Body), Self> {
+        match &mut self.0.outcome {
+            Outcome::Stale(found) => {
+                let found = std::mem::take(found.as_mut());
+                Ok((found, self.0.unread.take().unwrap_or_default()))
+            }
+            _ => Err(self),
+        }
+    }
+
+    /// The response a client gets: status, the headers that belong to it, and a short page (or the text, as it is).
+    ///
+    /// `WWW-Authenticate` is the edge's to add, which knows the account of the request.
+    pub fn into_response(self) -> Response<Body> {
+        let outcome = &self.0.outcome;
+        let body = match &self.0.text {
+            Some(text) => text.as_ref().to_owned(),
+            None => match outcome.page() {
+                (_, "") => String::new(),
+                (title, sentence) => format!("<html><h1>{title}</h1><p>{sentence}</p></html>"),
+            },
+        };
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = outcome.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=UTF-8"),
+        );
+        let mut set = |name: HeaderName, value: String| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        match outcome {
+            Outcome::MethodNotAllowed(methods) => set(header::ALLOW, methods.join(", ")),
+            Outcome::Unavailable(Some(seconds)) => set(header::RETRY_AFTER, seconds.to_string()),
+            Outcome::NotModified(info) | Outcome::PreconditionFailed(Some(info)) => {
+                set(header::ETAG, info.etag.to_string());
+                set(header::LAST_MODIFIED, info.timestamp.http_date());
+                set(header::ACCEPT_RANGES, "bytes".into());
+            }
+            Outcome::RangeNotSatisfiable(info) => {
+                set(header::ETAG, info.etag.to_string());
+                set(header::LAST_MODIFIED, info.timestamp.http_date());
+                set(header::ACCEPT_RANGES, "bytes".into());
+                set(header::CONTENT_RANGE, format!("bytes */{}", info.size));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    /// The form between servers: the status and a JSON object `{outcome, text?}`.
+    ///
+    /// # Errors
+    /// When a text cannot be written as JSON, which no outcome of ours does.
+    pub fn to_wire(&self) -> Result<(StatusCode, String), serde_json::Error> {
+        let wire = Wire {
+            outcome: self.0.outcome.clone(),
+            text: self.text().map(str::to_owned),
+        };
+        Ok((self.status(), serde_json::to_string(&wire)?))
+    }
+
+    /// Back from the form between servers.
+    ///
+    /// # Errors
+    /// When `json` is not that form.
+    pub fn from_wire(json: &str) -> Result<Self, serde_json::Error> {
+        let wire: Wire = serde_json::from_str(json)?;
+        let error = Self::new(wire.outcome);
+        Ok(match wire.text {
+            Some(text) => error.with_text(text),
+            None => error,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (title, _) = self.0.outcome.page();
+        match &self.0.text {
+            Some(text) => write!(formatter, "{title}: {text}"),
+            None => formatter.write_str(title),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Outcome> for Error {
+    fn from(outcome: Outcome) -> Self {
+        Self::new(outcome)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+
+    fn every_outcome() -> Vec<Outcome> {
+        let info = || {
+            Box::new(object::Info::plain(
+                5,
+                "0cc175b9c0f1b6a831c399e269772661",
+                Timestamp::from_seconds(9),
+            ))
+        };
+        vec![
+            Outcome::NotModified(info()),
+            Outcome::BadRequest,
+            Outcome::Unauthorized,
+            Outcome::Forbidden,
+            Outcome::NotFound,
+            Outcome::MethodNotAllowed(vec!["GET".into(), "PUT".into()]),
+            Outcome::NotAcceptable,
+            Outcome::RequestTimeout,
+            Outcome::Conflict,
+            Outcome::Gone,
+            Outcome::LengthRequired,
+            Outcome::PreconditionFailed(None),
+            Outcome::PreconditionFailed(Some(info())),
+            Outcome::TooLarge,
+            Outcome::UriTooLong,
+            Outcome::RangeNotSatisfiable(info()),
+            Outcome::Unprocessable,
+            Outcome::HeadersTooLarge,
+            Outcome::RateLimited,
+            Outcome::ClientGone,
+            Outcome::Internal,
+            Outcome::NotImplemented,
+            Outcome::Unavailable(Some(3)),
+            Outcome::Unavailable(None),
+            Outcome::InsufficientStorage,
+            Outcome::Stale(Box::default()),
+        ]
+    }
+
+    #[test]
+    fn every_outcome_goes_over_the_wire_and_back() {
+        for outcome in every_outcome() {
+            for text in [None, Some("why, in \"words\"")] {
+                let mut error = Error::new(outcome.clone());
+                if let Some(text) = text {
+                    error = error.with_text(text);
+                }
+                let (status, json) = error.to_wire().unwrap();
+                let back = Error::from_wire(&json).unwrap();
+                assert_eq!(back.outcome(), &outcome);
+                assert_eq!(back.text(), text);
+                assert_eq!(back.status(), status);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cause_is_never_shown() {
+        let response = Error::internal("secret path").into_response();
+        assert_eq!(response.status(), 500);
+        let page = response.into_body().collect(1000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&page).contains("secret"));
+    }
+
+    #[test]
+    fn an_unsatisfiable_range_says_the_size() {
+        let info = object::Info::plain(5, "0cc175b9c0f1b6a831c399e269772661", Timestamp::from_seconds(9));
+        let response = Error::from(Outcome::RangeNotSatisfiable(Box::new(info))).into_response();
+        assert_eq!(response.headers()["content-range"], "bytes */5");
+    }
+}

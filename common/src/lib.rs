@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+pub mod body;
+pub mod conditions;
+pub mod config;
+mod error;
+mod etag;
+pub mod functional;
+pub mod name;
+pub mod password;
+mod properties;
+pub mod range;
+mod secret;
+pub mod service;
+pub mod timestamp;
+pub mod token;
+
+pub use body::Body;
+pub use error::{Error, Outcome};
+pub use etag::Etag;
+pub use properties::Properties;
+pub use secret::Secret;
+pub use timestamp::{Clock, Timestamp};

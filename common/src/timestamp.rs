@@ -1,0 +1,180 @@
+//! Moments as Swift writes them: units of 10 µs since 1970.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+const UNITS_A_SECOND: u64 = 100_000;
+
+/// A moment, in units of 10 µs since 1970-01-01T00:00:00Z: Swift's `X-Timestamp` without rounding.
+///
+/// `Display` is the header's form, `1700000000.12345`, padded to 16 characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From units of 10 µs.
+    pub const fn from_units(units: u64) -> Self {
+        Self(units)
+    }
+
+    /// From whole seconds.
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(UNITS_A_SECOND))
+    }
+
+    /// Units of 10 µs.
+    pub const fn units(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds, rounded down.
+    pub const fn seconds(self) -> u64 {
+        self.0 / UNITS_A_SECOND
+    }
+
+    /// Whole seconds, rounded **up**: what Swift shows in `Last-Modified` and compares with conditional dates.
+    pub const fn seconds_up(self) -> u64 {
+        self.0.div_ceil(UNITS_A_SECOND)
+    }
+
+    /// The `Last-Modified` form: RFC 9110 date, rounded up to the second.
+    pub fn http_date(self) -> String {
+        // httpdate knows years to 9999 only, which the clamp keeps.
+        let seconds = self.seconds_up().min(253_402_300_799);
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    /// The form in listings: `2026-01-02T03:04:05.678900`, UTC, six digits always.
+    pub fn iso(self) -> String {
+        let seconds = self.seconds();
+        let (year, month, day) = civil_from_days(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let micros = self.0 % UNITS_A_SECOND * 10;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
+    }
+
+    /// Reads the header's form; fewer digits behind the point (or none) are allowed, more are cut.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if seconds.is_empty() || !is_digits(seconds) || !is_digits(fraction) {
+            return None;
+        }
+        let units = format!("{fraction:0<5}")[..5].parse::<u64>().ok()?;
+        let seconds = seconds.parse::<u64>().ok()?;
+        seconds.checked_mul(UNITS_A_SECOND)?.checked_add(units).map(Self)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:010}.{:05}", self.seconds(), self.0 % UNITS_A_SECOND)
+    }
+}
+
+/// Days since 1970 to year, month, day in the Gregorian calendar: eras of 400 years counted from 1 March of year 0.
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// The only reader of the wall clock.
+#[derive(Debug, Default)]
+pub struct Clock {
+    last: AtomicU64,
+}
+
+impl Clock {
+    /// A clock that has given no timestamp yet.
+    pub const fn new() -> Self {
+        Self {
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The time now, greater than every earlier answer of this clock: no two requests of a process carry the same
+    /// timestamp, also when the wall clock steps back.
+    pub fn next(&self) -> Timestamp {
+        let now = Self::now().0;
+        let step = |last: u64| Some(now.max(last + 1));
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        Timestamp(now.max(last.unwrap_or(0) + 1))
+    }
+
+    /// The time now, for comparing with stored moments.
+    pub fn now() -> Timestamp {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the wall clock"
+        )]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp((since.as_micros() / 10) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn forms_of_a_timestamp() {
+        let moment = Timestamp::from_units(170_000_000_012_345);
+        assert_eq!(moment.to_string(), "1700000000.12345");
+        assert_eq!(moment.iso(), "2023-11-14T22:13:20.123450");
+        assert_eq!(moment.http_date(), "Tue, 14 Nov 2023 22:13:21 GMT");
+        assert_eq!(
+            Timestamp::from_seconds(1_700_000_000).http_date(),
+            "Tue, 14 Nov 2023 22:13:20 GMT"
+        );
+        assert_eq!(Timestamp::from_units(5).to_string(), "0000000000.00005");
+    }
+
+    #[test]
+    fn malformed_timestamps_are_refused() {
+        for text in ["", ".5", "-1", "1.x", "1e5", "99999999999999999999", "1.2.3"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        assert_eq!(Timestamp::parse("12"), Some(Timestamp::from_seconds(12)));
+    }
+
+    #[test]
+    fn a_clock_never_repeats() {
+        let clock = Clock::new();
+        let times: Vec<_> = (0..1000).map(|_| clock.next()).collect();
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(units in 0..1_000_000_000_000_000_u64) {
+            let moment = Timestamp::from_units(units);
+            prop_assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
+        }
+
+        #[test]
+        fn iso_agrees_with_the_http_date(seconds in 0..253_402_300_799_u64) {
+            let moment = Timestamp::from_seconds(seconds);
+            let date = moment.http_date(); // Tue, 14 Nov 2023 22:13:20 GMT
+            let iso = moment.iso();
+            prop_assert_eq!(&iso[..4], &date[12..16]);
+            prop_assert_eq!(&iso[8..10], &date[5..7]);
+            prop_assert_eq!(&iso[11..19], &date[17..25]);
+        }
+    }
+}
