@@ -3,6 +3,7 @@
 pub mod body;
 pub mod conditions;
 pub mod config;
+pub mod constraints;
 mod error;
 mod etag;
 pub mod functional;
