@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::Body;
@@ -26,8 +27,9 @@ struct Inner {
     outcome: Outcome,
     text: Option<Cow<'static, str>>,
     source: Option<BoxError>,
-    /// The body of a request that was answered `Stale`, which nobody has read: the request can be sent again.
-    unread: Option<Body>,
+    /// The body of a request that was answered `Stale`, which nobody has read: the request can be sent again. The lock
+    /// is never contended; it makes an error shareable between threads, which a body is not.
+    unread: Mutex<Option<Body>>,
 }
 
 /// How a request was refused or failed. Each has exactly one status ([`Outcome::status`]).
@@ -207,7 +209,7 @@ impl Error {
     /// The request was decided under an older generation; `unread` is its body, untouched.
     pub fn stale(found: info::Found, unread: Body) -> Self {
         let mut error = Self::new(Outcome::Stale(Box::new(found)));
-        error.0.unread = Some(unread);
+        *error.0.unread.get_mut() = Some(unread);
         error
     }
 
@@ -248,7 +250,7 @@ impl Error {
         match &mut self.0.outcome {
             Outcome::Stale(found) => {
                 let found = std::mem::take(found.as_mut());
-                Ok((found, self.0.unread.take().unwrap_or_default()))
+                Ok((found, self.0.unread.get_mut().take().unwrap_or_default()))
             }
             _ => Err(self),
         }

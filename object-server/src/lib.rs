@@ -1,1 +1,4 @@
-//! object-server
+#![doc = include_str!("../README.md")]
+
+pub mod engine;
+pub mod node;
