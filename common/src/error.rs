@@ -164,7 +164,7 @@ impl Error {
             outcome,
             text: None,
             source: None,
-            unread: None,
+            unread: Mutex::default(),
         }))
     }
 
