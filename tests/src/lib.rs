@@ -1,1 +1,24 @@
-//! tests
+#![doc = include_str!("../README.md")]
+
+pub mod client;
+pub mod listing;
+pub mod log;
+pub mod program;
+pub mod raw;
+pub mod response;
+pub mod server;
+
+pub use client::Client;
+pub use raw::Connection;
+pub use response::Response;
+pub use server::{Database, Server, Shape};
+
+use md5::{Digest as _, Md5};
+
+/// The MD5 of `bytes` in hexadecimal: the `Etag` of an object with this content.
+pub fn etag_of(bytes: &[u8]) -> String {
+    Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

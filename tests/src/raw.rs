@@ -1,0 +1,142 @@
+//! Bytes on a socket, for requests that no library would send.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::log::Log;
+use crate::response::Response;
+use crate::server::Server;
+
+/// Longer than any time-out that a test sets.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    sent: String,
+    log: Log,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address())
+            .await
+            .expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP socket takes TCP_NODELAY");
+        Self {
+            stream: BufReader::new(stream),
+            sent: String::new(),
+            log: server.log().clone(),
+        }
+    }
+
+    /// Sends `bytes` at once. A server that has closed is no error: its answer tells.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.sent = String::from_utf8_lossy(bytes.as_ref())
+            .chars()
+            .take(400)
+            .collect();
+        self.stream.write_all(bytes.as_ref()).await.ok();
+        self
+    }
+
+    /// The next response, interim ones (`100 Continue`) included.
+    pub async fn response(&mut self) -> Response {
+        let response = timeout(PATIENCE, self.read_response(true)).await;
+        response.unwrap_or_else(|_| panic!("no answer to {:?}", self.sent))
+    }
+
+    /// The next response, which has no body because it answers HEAD.
+    pub async fn head_response(&mut self) -> Response {
+        let response = timeout(PATIENCE, self.read_response(false)).await;
+        response.unwrap_or_else(|_| panic!("no answer to {:?}", self.sent))
+    }
+
+    /// Waits for the server to close the connection; what it still sent is returned.
+    pub async fn closed(mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let closing = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        let closed = closing.unwrap_or_else(|_| panic!("the connection stays open after {:?}", self.sent));
+        closed.ok(); // a reset is an end too
+        rest
+    }
+
+    async fn read_response(&mut self, has_body: bool) -> Response {
+        let status_line = self.line().await;
+        let status = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .or_else(|| status_line.strip_prefix("HTTP/1.0 "))
+            .and_then(|rest| rest.get(..3)?.parse().ok());
+        let Some(status) = status else {
+            panic!("{:?} was answered by {status_line:?}", self.sent);
+        };
+        let mut headers = HeaderMap::new();
+        loop {
+            let line = self.line().await;
+            let Some((name, value)) = line.split_once(':') else {
+                break;
+            };
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("the server sends header names");
+            let value = HeaderValue::from_str(value.trim()).expect("the server sends header values");
+            headers.append(name, value);
+        }
+        let empty = !has_body || status < 200 || status == 204 || status == 304;
+        let body = if empty {
+            Bytes::new()
+        } else {
+            self.body(&headers).await
+        };
+        Response {
+            request: self.sent.clone(),
+            status,
+            headers,
+            body,
+            log: self.log.clone(),
+        }
+    }
+
+    async fn body(&mut self, headers: &HeaderMap) -> Bytes {
+        let length = headers
+            .get("content-length")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut body = Vec::new();
+        match length {
+            Some(length) => body = self.exactly(length).await,
+            None if headers.contains_key("transfer-encoding") => loop {
+                let size = self.line().await;
+                let size = usize::from_str_radix(&size, 16).expect("the server sends chunk sizes");
+                body.extend(self.exactly(size).await);
+                self.line().await;
+                if size == 0 {
+                    break;
+                }
+            },
+            None => {
+                self.stream.read_to_end(&mut body).await.ok();
+            }
+        }
+        body.into()
+    }
+
+    async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream
+            .read_exact(&mut bytes)
+            .await
+            .expect("the server sends the body it announced");
+        bytes
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line).await.ok();
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+}
