@@ -47,6 +47,11 @@ impl Connection {
         self
     }
 
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
     /// The next response, interim ones (`100 Continue`) included.
     pub async fn response(&mut self) -> Response {
         let response = timeout(PATIENCE, self.read_response(true)).await;
