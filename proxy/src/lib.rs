@@ -1,1 +1,3 @@
-//! proxy
+#![doc = include_str!("../README.md")]
+
+pub mod functionalise;

@@ -1,0 +1,247 @@
+//! The edge between HTTP and functional requests: a resource URL is read here once, and never again.
+//!
+//! Everything that can be refused by looking at the head of a request is refused before its body is touched, so that
+//! a client that waits for `100 Continue` hears of it first.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use common::constraints::Constraints;
+use common::functional::{Authority, Call, Caller, Context, ask};
+use common::service::{FunctionalService, HttpService};
+use common::{Body, Clock, Error, Outcome};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use middleware::{Authenticated, PeerAddress, RenderListing, TransactionId};
+use tower::service_fn;
+
+mod account;
+mod container;
+mod content_type;
+mod copying;
+mod expiry;
+mod framing;
+mod headers;
+mod metadata;
+mod multipart;
+mod object;
+mod query;
+mod route;
+
+use route::Resource;
+
+/// Turns HTTP requests into functional ones and their replies into responses.
+#[derive(Debug)]
+pub struct Functionalise {
+    inner: FunctionalService,
+    constraints: Arc<Constraints>,
+    kept_headers: Vec<String>,
+    clock: Arc<Clock>,
+}
+
+impl Functionalise {
+    /// Sends what it makes of requests to `inner`. `kept_headers` are the names of those headers that are kept with
+    /// an object besides its metadata; `clock` gives each request its timestamp.
+    pub fn new(
+        inner: FunctionalService,
+        constraints: Arc<Constraints>,
+        kept_headers: &[String],
+        clock: Arc<Clock>,
+    ) -> Self {
+        Self {
+            inner,
+            constraints,
+            kept_headers: kept_headers
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+            clock,
+        }
+    }
+
+    /// The same behind the seam.
+    pub fn into_service(self) -> HttpService {
+        let functionalise = Arc::new(self);
+        HttpService::new(service_fn(move |request| {
+            let functionalise = Arc::clone(&functionalise);
+            async move { Ok::<_, Infallible>(functionalise.handle(request).await) }
+        }))
+    }
+
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        match self.answer(&head, body).await {
+            Ok(response) => response,
+            Err(error) => refuse(error, &head),
+        }
+    }
+
+    async fn answer(&self, head: &Parts, body: Body) -> Result<Response<Body>, Error> {
+        self.check_size(head)?;
+        let resource = Resource::parse(head.uri.path())?;
+        let methods = resource.methods(self.constraints.allow_account_management);
+        let method = head.method.as_str();
+        if !methods.contains(&method) {
+            return Err(route::method_not_allowed(methods));
+        }
+        if method == "OPTIONS" {
+            let mut response = headers::empty(StatusCode::OK);
+            headers::set(response.headers_mut(), header::ALLOW, methods.join(", "));
+            return Ok(response);
+        }
+        let exchange = Exchange {
+            functionalise: self,
+            head,
+            context: self.context(head),
+        };
+        match resource {
+            Resource::Account(account) => account::answer(&exchange, account).await,
+            Resource::Container(account, container) => container::answer(&exchange, account, container).await,
+            Resource::Object(path) => object::answer(&exchange, path, body).await,
+        }
+    }
+
+    /// What Swift bounds of a head beyond what the front does.
+    fn check_size(&self, head: &Parts) -> Result<(), Error> {
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
+        let line = head.method.as_str().len() + target + " HTTP/1.1".len() + 1;
+        if line > self.constraints.max_request_line {
+            return Err(Outcome::UriTooLong.into());
+        }
+        let limit = self.constraints.max_header_size;
+        match head.headers.iter().find(|(_, value)| value.len() > limit) {
+            Some((name, _)) => Err(Error::bad_request(format!(
+                "The value of {name} is longer than {limit} bytes"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn context(&self, head: &Parts) -> Context {
+        let caller = head
+            .extensions
+            .get::<Authenticated>()
+            .map_or(Caller::Anonymous, |authenticated| authenticated.0.clone());
+        let text = |name| -> Option<Arc<str>> {
+            let value: &HeaderValue = head.headers.get(name)?;
+            Some(value.to_str().ok()?.into())
+        };
+        let address: Option<IpAddr> = head.extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
+        Context {
+            transaction_id: TransactionId::of(&head.extensions),
+            authority: Authority::Caller(caller),
+            timestamp: self.clock.next(),
+            referrer: text(header::REFERER),
+            address,
+            agent: text(header::USER_AGENT),
+            decided_under: common::functional::Generations::default(),
+        }
+    }
+}
+
+/// One request on its way: its head, and whom to ask.
+struct Exchange<'a> {
+    functionalise: &'a Functionalise,
+    head: &'a Parts,
+    context: Context,
+}
+
+impl Exchange<'_> {
+    fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    fn constraints(&self) -> &Constraints {
+        &self.functionalise.constraints
+    }
+
+    fn kept_headers(&self) -> &[String] {
+        &self.functionalise.kept_headers
+    }
+
+    /// Sends a functional request without a body.
+    async fn ask<C: Call>(&self, call: C) -> Result<C::Answer, Error> {
+        Ok(self.exchange(call, Body::empty()).await?.0)
+    }
+
+    /// Sends a functional request with a body, and gives that of the reply.
+    async fn exchange<C: Call>(&self, call: C, body: Body) -> Result<(C::Answer, Body), Error> {
+        ask(&self.functionalise.inner, call, self.context.clone(), body).await
+    }
+
+    /// The response that `listing_formats` writes the page into; a HEAD has none.
+    fn listing(&self, page: RenderListing) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        if self.method() == "HEAD" {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        response.extensions_mut().insert(page);
+        response
+    }
+
+    /// A configured limit binds only what is made anew: names made under a higher one stay within reach.
+    fn check_name_length(&self, kind: &str, name: &str, limit: usize) -> Result<(), Error> {
+        if name.len() > limit {
+            return Err(Error::bad_request(format!(
+                "{kind} name length of {} is longer than {limit}",
+                name.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The response to a request that failed; faults of ours are logged here, once.
+fn refuse(error: Error, head: &Parts) -> Response<Body> {
+    log(&error, head);
+    let outcome = error.outcome();
+    let is_condition = matches!(outcome, Outcome::PreconditionFailed(Some(_)));
+    let is_unauthorized = matches!(outcome, Outcome::Unauthorized);
+    let mut response = error.into_response();
+    if is_condition {
+        *response.body_mut() = Body::empty();
+    }
+    if is_unauthorized {
+        let account = route::account_of(head.uri.path());
+        let realm = account.map_or_else(|| "unknown".to_owned(), |account| headers::quote(&account));
+        let challenge = format!("Swift realm=\"{realm}\"");
+        headers::set(response.headers_mut(), header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn log(error: &Error, head: &Parts) {
+    let transaction_id = TransactionId::of(&head.extensions);
+    let (method, path, status) = (head.method.as_str(), head.uri.path(), error.status().as_u16());
+    let mut causes = String::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes = format!("{causes}: {cause}");
+        source = cause.source();
+    }
+    match error.outcome() {
+        Outcome::Internal => {
+            tracing::error!(%transaction_id, method, path, status, "the request failed: {error}{causes}");
+        }
+        Outcome::Unavailable(_) | Outcome::InsufficientStorage => {
+            tracing::warn!(%transaction_id, method, path, status, "the request cannot be served now: {error}{causes}");
+        }
+        _ => tracing::debug!(%transaction_id, method, path, status, "refused: {error}{causes}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

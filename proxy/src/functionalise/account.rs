@@ -1,0 +1,101 @@
+//! Requests to an account.
+
+use common::functional::account::{Delete, Head, Info, List, Post, Put};
+use common::name::AccountName;
+use common::{Body, Error};
+use http::{Response, StatusCode};
+use middleware::RenderListing;
+
+use super::headers::{X_TIMESTAMP, empty, set, set_number, set_properties};
+use super::query::Parameters;
+use super::{Exchange, metadata};
+
+/// Answers a request to `account`, whose method is one of the account's.
+pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    match exchange.method() {
+        "GET" => list(exchange, account).await,
+        "HEAD" => head(exchange, account).await,
+        "PUT" => put(exchange, account).await,
+        "POST" => {
+            let properties = metadata::of_account(exchange.headers(), exchange.constraints())?;
+            exchange.ask(Post { account, properties }).await?;
+            Ok(empty(StatusCode::NO_CONTENT))
+        }
+        _ => delete(exchange, account).await,
+    }
+}
+
+async fn list(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    let limit = exchange.constraints().account_listing_limit;
+    let query = Parameters::parse(exchange.query())?.into_listing(limit, false)?;
+    let name = account.clone();
+    let listing = exchange.ask(List { account, query }).await?;
+    let mut response = exchange.listing(RenderListing::Account {
+        name,
+        entries: listing.entries,
+    });
+    describe(exchange, &mut response, &listing.info);
+    Ok(response)
+}
+
+async fn head(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    let name = account.clone();
+    let info = exchange.ask(Head { account }).await?;
+    let mut response = exchange.listing(RenderListing::Account {
+        name,
+        entries: Vec::new(),
+    });
+    describe(exchange, &mut response, &info);
+    Ok(response)
+}
+
+async fn put(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    exchange.check_name_length(
+        "Account",
+        &account.to_string(),
+        exchange.constraints().max_account_name_length,
+    )?;
+    let properties = metadata::of_account(exchange.headers(), exchange.constraints())?;
+    let written = exchange.ask(Put { account, properties }).await?;
+    Ok(empty(if written.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::ACCEPTED
+    }))
+}
+
+async fn delete(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    // A forgotten `?bulk-delete` filter must not delete the account.
+    if exchange.query().is_some_and(|query| !query.is_empty()) {
+        return Err(Error::bad_request("DELETE of an account takes no query string"));
+    }
+    exchange.ask(Delete { account }).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+fn describe(exchange: &Exchange<'_>, response: &mut Response<Body>, info: &Info) {
+    let headers = response.headers_mut();
+    set_properties(headers, &info.properties);
+    set_number(headers, "x-account-container-count", info.containers);
+    set_number(headers, "x-account-object-count", info.objects);
+    set_number(headers, "x-account-bytes-used", info.bytes);
+    // There is one storage policy, and everything is in it.
+    set_number(
+        headers,
+        "x-account-storage-policy-default-container-count",
+        info.containers,
+    );
+    set_number(
+        headers,
+        "x-account-storage-policy-default-object-count",
+        info.objects,
+    );
+    set_number(headers, "x-account-storage-policy-default-bytes-used", info.bytes);
+    // An account that nothing was written to yet is as old as the question.
+    let created = if info.created.units() == 0 {
+        exchange.context.timestamp
+    } else {
+        info.created
+    };
+    set(headers, X_TIMESTAMP, created);
+}
