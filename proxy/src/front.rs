@@ -1,0 +1,196 @@
+//! The hyper front: accepts connections, bounds what each may take in time and memory, and drains them at the end.
+//!
+//! A connection is a task. What a client can hold up is bounded: the number of connections, the time until the head
+//! of a request is there, the gaps in its body, the gaps in what it reads of an answer.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::Body;
+use common::constraints::Constraints;
+use common::service::HttpService;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use middleware::PeerAddress;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+mod request_body;
+mod stream;
+
+use request_body::RequestBody;
+use stream::{Linger, Stream};
+
+/// As much of a request is buffered at most: its head, and what one read of a body gives.
+const BUFFER: usize = 256 * 1024;
+/// After accepting failed (most often: no more file descriptors), so long is waited.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; further ones wait to be accepted.
+    pub max_connections: NonZeroUsize,
+    /// From when a connection is ready for a request until its head is there.
+    pub idle_timeout: Duration,
+    /// Without a byte of a request's body, or without one of an answer being taken.
+    pub client_timeout: Duration,
+    /// For the requests that are under way when the end is asked for.
+    pub drain_timeout: Duration,
+    /// Headers of a request.
+    pub max_headers: usize,
+}
+
+impl Limits {
+    /// The most headers by Swift's formula: its own, the metadata, and room for proxies on the way.
+    pub fn max_headers_of(constraints: &Constraints) -> usize {
+        (constraints.max_meta_count + 36 + constraints.extra_header_count) * 16 / 10
+    }
+}
+
+/// Serves connections of `listener` by `service` until `stop` is ready, then lets requests that are under way end.
+pub async fn serve(
+    listener: TcpListener,
+    service: HttpService,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let builder = builder(&limits);
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.max_connections.get()));
+    let mut connections = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            Some(_ended) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("a connection cannot be accepted: {error}");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let linger = Linger::default();
+        let entrance = Entrance {
+            service: service.clone(),
+            peer,
+            client_timeout: limits.client_timeout,
+            linger: linger.clone(),
+        };
+        let stream = Stream::new(stream, limits.client_timeout, linger);
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), entrance));
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, "connection broken off: {error}");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still under way after drain_timeout; they are broken off"
+        );
+    }
+    connections.shutdown().await;
+}
+
+type Place = tokio::sync::OwnedSemaphorePermit;
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, Place)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    // Answers are written whole; waiting for more to send would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
+    }
+    Ok((stream, peer, place))
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_headers(limits.max_headers)
+        .max_header_size(BUFFER)
+        .max_buf_size(BUFFER)
+        .title_case_headers(true);
+    builder
+}
+
+/// Where the requests of one connection enter the pipeline.
+struct Entrance {
+    service: HttpService,
+    peer: SocketAddr,
+    client_timeout: Duration,
+    linger: Linger,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Entrance {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let keeps_alive = asks_to_keep_alive(&request);
+        let (mut head, incoming) = request.into_parts();
+        head.extensions.insert(PeerAddress(self.peer));
+        let (body, unread) = RequestBody::wrap(incoming, &head.headers, self.client_timeout);
+        let service = self.service.clone();
+        let linger = self.linger.clone();
+        Box::pin(async move {
+            let mut response = service.handle(Request::from_parts(head, body)).await?;
+            let can_go_on = match unread {
+                Some(unread) => unread.settle().await,
+                None => true,
+            };
+            if !can_go_on {
+                linger.ask_for();
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            } else if keeps_alive {
+                let keep_alive = HeaderValue::from_static("keep-alive");
+                response.headers_mut().entry(CONNECTION).or_insert(keep_alive);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Swift echoes the wish, though in HTTP/1.1 it goes without saying.
+fn asks_to_keep_alive(request: &Request<Incoming>) -> bool {
+    request.headers().get(CONNECTION).is_some_and(|value| {
+        value
+            .as_bytes()
+            .split(|&byte| byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive"))
+    })
+}
+
+#[cfg(test)]
+mod tests;
