@@ -29,7 +29,7 @@ struct Lines {
 impl Log {
     /// Gathers what comes out of `output`, in a thread of its own, until it ends: so a server never waits for a
     /// test that does not read.
-    pub(crate) fn follow(&self, output: impl Read + Send + 'static) {
+    pub fn follow(&self, output: impl Read + Send + 'static) {
         self.0.lines.lock().open_outputs += 1;
         let log = self.clone();
         std::thread::spawn(move || {
@@ -66,16 +66,21 @@ impl Log {
             .collect()
     }
 
-    /// What `find` makes of the first line it takes. `None` when the outputs end, or after `patience`.
+    /// What `find` makes of the lines so far, as soon as that is something. `None` when the outputs end, or after
+    /// `patience`.
     ///
     /// Blocks the thread.
-    pub fn wait_for<T>(&self, patience: Duration, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn wait_for<T>(
+        &self,
+        patience: Duration,
+        find: impl Fn(&VecDeque<String>) -> Option<T>,
+    ) -> Option<T> {
         let mut lines = self.0.lines.lock();
         let mut found = None;
         self.0.changed.wait_while_for(
             &mut lines,
             |lines| {
-                found = lines.kept.iter().find_map(|line| find(line));
+                found = find(&lines.kept);
                 found.is_none() && lines.open_outputs > 0
             },
             patience,

@@ -3,18 +3,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::client::{Client, Endpoint};
 use crate::log::Log;
+use crate::process::Process;
 use crate::program;
-
-/// How long a server may take to start or to stop before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Names another Swift to send the requests to, such as `127.0.0.1:18080`, so that a test can be proven right on it.
 const FOREIGN_ENDPOINT: &str = "STOBJ_TEST_ENDPOINT";
@@ -61,7 +57,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Own {
     builder: Builder,
-    process: Child,
+    process: Process,
 }
 
 impl Server {
@@ -128,7 +124,7 @@ impl Server {
 
     /// The process.
     pub fn process_id(&self) -> u32 {
-        self.own().process.id().expect("the server has not ended")
+        self.own().process.id()
     }
 
     /// The most memory the process ever held, in bytes.
@@ -142,17 +138,13 @@ impl Server {
 
     /// Asks the server to end; it goes on with what it began.
     pub fn terminate(&self) {
-        let process = i32::try_from(self.process_id()).ok().and_then(Pid::from_raw);
-        kill_process(process.expect("a process has a number"), Signal::TERM).expect("the server is ours");
+        self.own().process.terminate();
     }
 
     /// Waits until the server has ended by itself, which must be without an error.
     pub async fn ended(mut self) -> Builder {
         let own = self.own.as_mut().expect("only a server of our own ends");
-        let status = tokio::time::timeout(PATIENCE, own.process.wait()).await;
-        let status = status
-            .expect("the server ends in time")
-            .expect("the server is our child");
+        let status = own.process.ended().await;
         assert!(status.success(), "the server ended with {status}");
         own.builder.clone()
     }
@@ -166,7 +158,7 @@ impl Server {
     /// Kills the server as a power cut would. What is returned starts it again on the same data.
     pub async fn kill(mut self) -> Builder {
         let own = self.own.as_mut().expect("only a server of our own is killed");
-        own.process.kill().await.expect("the server is our child");
+        own.process.kill().await;
         own.builder.clone()
     }
 
@@ -182,14 +174,8 @@ impl Drop for Server {
         reason = "the test harness shows it only when the test fails"
     )]
     fn drop(&mut self) {
-        if let Some(own) = &mut self.own {
-            own.process.start_kill().ok();
-            if std::thread::panicking() {
-                eprintln!(
-                    "--- the server's log\n{}\n---",
-                    self.endpoint.log.lines().join("\n")
-                );
-            }
+        if self.own.is_some() && std::thread::panicking() {
+            eprintln!("--- the server's log\n{}\n---", self.log().lines().join("\n"));
         }
     }
 }
@@ -211,6 +197,12 @@ impl Builder {
     pub fn setting(mut self, lines: &str) -> Self {
         self.settings.push_str(lines);
         self.settings.push('\n');
+        self
+    }
+
+    /// Takes back all settings and users.
+    pub fn without_settings(mut self) -> Self {
+        self.settings.clear();
         self
     }
 
@@ -257,26 +249,10 @@ impl Builder {
             };
         }
         let configuration = self.write_configuration();
-        let mut command = self.command(&configuration);
-        let mut process = command.spawn().expect("the server can be started");
-        let log = Log::default();
-        log.follow(output(
-            process.stdout.take().and_then(|pipe| pipe.into_owned_fd().ok()),
-        ));
-        log.follow(output(
-            process.stderr.take().and_then(|pipe| pipe.into_owned_fd().ok()),
-        ));
-        let waiting = log.clone();
-        let address = tokio::task::spawn_blocking(move || {
-            waiting.wait_for(PATIENCE, |line| {
-                Some(line.split_once("listening on http://")?.1.trim().to_owned())
-            })
-        });
-        let Some(address) = address.await.expect("waiting does not panic") else {
-            panic!("the server did not start:\n{}", log.lines().join("\n"));
-        };
+        let process = Process::start(&mut self.command(&configuration)).await;
+        let endpoint = Endpoint::new(process.address().to_owned(), process.log().clone());
         Server {
-            endpoint: Arc::new(Endpoint::new(address, log)),
+            endpoint: Arc::new(endpoint),
             own: Some(Own {
                 builder: self,
                 process,
@@ -325,17 +301,9 @@ impl Builder {
             .arg(self.data());
         program::without_settings(&mut command)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.directory())
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true);
+            .current_dir(self.directory());
         command
     }
-}
-
-fn output(pipe: Option<std::os::fd::OwnedFd>) -> std::fs::File {
-    pipe.expect("the server's outputs are pipes").into()
 }
 
 /// Takes everything out of an account that earlier tests used too.
