@@ -31,7 +31,7 @@ mod request_body;
 mod stream;
 
 use request_body::RequestBody;
-use stream::{Linger, Stream};
+use stream::{Link, Stream};
 
 /// As much of a request is buffered at most: its head, and what one read of a body gives.
 const BUFFER: usize = 256 * 1024;
@@ -45,6 +45,8 @@ pub struct Limits {
     pub max_connections: NonZeroUsize,
     /// From when a connection is ready for a request until its head is there.
     pub idle_timeout: Duration,
+    /// From the first byte of a head to its last.
+    pub header_timeout: Duration,
     /// Without a byte of a request's body, or without one of an answer being taken.
     pub client_timeout: Duration,
     /// For the requests that are under way when the end is asked for.
@@ -86,14 +88,14 @@ pub async fn serve(
                 continue;
             }
         };
-        let linger = Linger::default();
+        let link = Link::default();
         let entrance = Entrance {
             service: service.clone(),
             peer,
             client_timeout: limits.client_timeout,
-            linger: linger.clone(),
+            link: link.clone(),
         };
-        let stream = Stream::new(stream, limits.client_timeout, linger);
+        let stream = Stream::new(stream, limits.header_timeout, limits.client_timeout, link);
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), entrance));
         connections.spawn(async move {
             if let Err(error) = connection.await {
@@ -148,7 +150,7 @@ struct Entrance {
     service: HttpService,
     peer: SocketAddr,
     client_timeout: Duration,
-    linger: Linger,
+    link: Link,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Entrance {
@@ -160,17 +162,23 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
         let keeps_alive = asks_to_keep_alive(&request);
         let (mut head, incoming) = request.into_parts();
         head.extensions.insert(PeerAddress(self.peer));
-        let (body, unread) = RequestBody::wrap(incoming, &head.headers, self.client_timeout);
+        let (body, unread) = RequestBody::wrap(incoming, &head.headers, self.client_timeout, &self.link);
         let service = self.service.clone();
-        let linger = self.linger.clone();
+        let link = self.link.clone();
         Box::pin(async move {
             let mut response = service.handle(Request::from_parts(head, body)).await?;
             let can_go_on = match unread {
-                Some(unread) => unread.settle().await,
+                Some(unread) => {
+                    let is_settled = unread.settle().await;
+                    if is_settled {
+                        link.body_is_read();
+                    }
+                    is_settled
+                }
                 None => true,
             };
             if !can_go_on {
-                linger.ask_for();
+                link.linger();
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             } else if keeps_alive {

@@ -14,7 +14,7 @@ use common::{Body, Clock, Error, Outcome};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use middleware::{Authenticated, PeerAddress, RenderListing, TransactionId};
+use middleware::{Authenticated, PeerAddress, TransactionId};
 use tower::service_fn;
 
 mod account;
@@ -182,16 +182,6 @@ impl Exchange<'_> {
         ask(&self.functionalise.inner, call, self.context.clone(), body).await
     }
 
-    /// The response that `listing_formats` writes the page into; a HEAD has none.
-    fn listing(&self, page: RenderListing) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
-        if self.method() == "HEAD" {
-            *response.status_mut() = StatusCode::NO_CONTENT;
-        }
-        response.extensions_mut().insert(page);
-        response
-    }
-
     /// A configured limit binds only what is made anew: names made under a higher one stay within reach.
     fn check_name_length(&self, kind: &str, name: &str, limit: usize) -> Result<(), Error> {
         if name.len() > limit {
@@ -209,16 +199,9 @@ fn refuse(error: Error, head: &Parts) -> Response<Body> {
     log(&error, head);
     let outcome = error.outcome();
     let is_condition = matches!(outcome, Outcome::PreconditionFailed(Some(_)));
-    let is_unauthorized = matches!(outcome, Outcome::Unauthorized);
     let mut response = error.into_response();
     if is_condition {
         *response.body_mut() = Body::empty();
-    }
-    if is_unauthorized {
-        let account = route::account_of(head.uri.path());
-        let realm = account.map_or_else(|| "unknown".to_owned(), |account| headers::quote(&account));
-        let challenge = format!("Swift realm=\"{realm}\"");
-        headers::set(response.headers_mut(), header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

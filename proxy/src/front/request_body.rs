@@ -17,6 +17,8 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::stream::Link;
+
 /// So much of an unread body is read and thrown away, so that the connection can serve the next request.
 const MOST_THROWN_AWAY: u64 = 64 * 1024;
 /// It must be there within this time.
@@ -29,6 +31,7 @@ pub(super) struct RequestBody {
     silence: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
     state: State,
+    link: Link,
     rest: Arc<Mutex<Option<(Incoming, State)>>>,
 }
 
@@ -52,7 +55,9 @@ impl RequestBody {
         incoming: Incoming,
         headers: &HeaderMap,
         client_timeout: Duration,
+        link: &Link,
     ) -> (Body, Option<Unread>) {
+        link.head_is_read(!incoming.is_end_stream());
         if incoming.is_end_stream() {
             return (Body::empty(), None);
         }
@@ -66,6 +71,7 @@ impl RequestBody {
             silence: None,
             is_waiting: false,
             state: if waits { State::Expected } else { State::Flowing },
+            link: link.clone(),
             rest: Arc::clone(&rest),
         };
         (Body::new(body), Some(Unread(rest)))
@@ -106,8 +112,13 @@ impl http_body::Body for RequestBody {
         match polled {
             Poll::Ready(frame) => {
                 self.is_waiting = false;
-                if let Some(Err(_)) = &frame {
-                    self.state = State::Failed;
+                match &frame {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => self.state = State::Failed,
+                    None => self.incoming = None,
+                }
+                if self.is_end_stream() {
+                    self.link.body_is_read();
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
@@ -132,10 +143,12 @@ impl http_body::Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take()
-            && !incoming.is_end_stream()
-        {
-            *self.rest.lock() = Some((incoming, self.state));
+        if let Some(incoming) = self.incoming.take() {
+            if incoming.is_end_stream() {
+                self.link.body_is_read();
+            } else {
+                *self.rest.lock() = Some((incoming, self.state));
+            }
         }
     }
 }

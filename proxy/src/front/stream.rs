@@ -4,40 +4,61 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// A client that goes on sending what was refused is listened to so long at most.
 const LINGER: Duration = Duration::from_secs(30);
 /// And not longer than this when it sends nothing.
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
-/// Whether the connection must be closed with care: the client may still be sending when the last answer goes out,
-/// and a socket that is closed over unread bytes resets the connection, which can cost the client that answer.
+/// What the socket of a connection and the requests on it tell each other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Linger(Arc<AtomicBool>);
+pub(super) struct Link(Arc<Told>);
 
-impl Linger {
-    /// Asks for it.
-    pub(super) fn ask_for(&self) {
-        self.0.store(true, Ordering::Relaxed);
+#[derive(Debug, Default)]
+struct Told {
+    heads: AtomicU64,
+    is_in_body: AtomicBool,
+    lingers: AtomicBool,
+}
+
+impl Link {
+    /// The head of a request is there; `has_body` says what comes behind it.
+    pub(super) fn head_is_read(&self, has_body: bool) {
+        self.0.is_in_body.store(has_body, Ordering::Relaxed);
+        self.0.heads.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn is_asked_for(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// What is read from now on is another head.
+    pub(super) fn body_is_read(&self) {
+        self.0.is_in_body.store(false, Ordering::Relaxed);
+    }
+
+    /// Asks for a careful end: the client may still be sending when the last answer goes out, and a socket that is
+    /// closed over unread bytes resets the connection, which can cost the client that answer.
+    pub(super) fn linger(&self) {
+        self.0.lingers.store(true, Ordering::Relaxed);
     }
 }
 
-/// A socket with a time-out for writing and a careful end.
+/// A socket with time-outs for heads and for writing, and with a careful end.
 pub(super) struct Stream {
     socket: TcpStream,
-    patience: Duration,
-    linger: Linger,
+    header_timeout: Duration,
+    client_timeout: Duration,
+    link: Link,
+    /// How many heads there were when the present one began.
+    heads: u64,
+    /// When the present head began.
+    head_since: Option<Instant>,
+    /// Runs while the present head is not complete.
+    head_time: Option<Pin<Box<Sleep>>>,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     lingering: Option<Lingering>,
@@ -49,12 +70,22 @@ struct Lingering {
 }
 
 impl Stream {
-    /// Over `socket`; a client that takes nothing for `patience` is given up.
-    pub(super) fn new(socket: TcpStream, patience: Duration, linger: Linger) -> Self {
+    /// Over `socket`. A head that was begun must be there within `header_timeout`; a client that takes nothing for
+    /// `client_timeout` is given up.
+    pub(super) fn new(
+        socket: TcpStream,
+        header_timeout: Duration,
+        client_timeout: Duration,
+        link: Link,
+    ) -> Self {
         Self {
             socket,
-            patience,
-            linger,
+            header_timeout,
+            client_timeout,
+            link,
+            heads: 0,
+            head_since: None,
+            head_time: None,
             stalled: None,
             lingering: None,
         }
@@ -69,9 +100,35 @@ impl Stream {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience;
+        let patience = self.client_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Notes the beginning of a head, and fails one that is not complete in time. The gaps in a body are the body's
+    /// matter, and the time before a head is hyper's.
+    fn watch_head(&mut self, context: &mut Context<'_>, has_read: bool) -> Poll<io::Result<()>> {
+        let told = &self.link.0;
+        let heads = told.heads.load(Ordering::Relaxed);
+        if heads != self.heads || told.is_in_body.load(Ordering::Relaxed) {
+            self.heads = heads;
+            self.head_since = None;
+            self.head_time = None;
+        }
+        if told.is_in_body.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        if has_read {
+            self.head_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        }
+        let Some(since) = self.head_since else {
+            return Poll::Pending;
+        };
+        let end = since + self.header_timeout;
+        let time = self.head_time.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        ready!(time.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -105,7 +162,15 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        let has_read = buffer.filled().len() > before;
+        if (has_read || read.is_pending())
+            && let Poll::Ready(late) = self.watch_head(context, has_read)
+        {
+            return Poll::Ready(late);
+        }
+        read
     }
 }
 
@@ -140,7 +205,7 @@ impl AsyncWrite for Stream {
         if self.lingering.is_none() {
             ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
         }
-        if self.linger.is_asked_for() {
+        if self.link.0.lingers.load(Ordering::Relaxed) {
             ready!(self.poll_linger(context));
         }
         Poll::Ready(Ok(()))

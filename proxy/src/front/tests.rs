@@ -24,6 +24,7 @@ fn limits() -> Limits {
     Limits {
         max_connections: NonZeroUsize::new(8).unwrap(),
         idle_timeout: DEADLINE,
+        header_timeout: DEADLINE,
         client_timeout: DEADLINE,
         drain_timeout: DEADLINE,
         max_headers: 201,
@@ -203,18 +204,37 @@ async fn a_small_unread_body_costs_no_connection() {
 
 #[tokio::test]
 async fn slow_clients_are_given_up() {
-    let slow = Limits {
-        idle_timeout: Duration::from_millis(100),
-        client_timeout: Duration::from_millis(100),
+    const SOON: Duration = Duration::from_millis(100);
+    let idle = Limits {
+        idle_timeout: SOON,
         ..limits()
     };
-    let server = start(slow, echo).await;
+    let server = start(idle, echo).await;
     let mut client = Client::connect(&server).await;
+    assert_eq!(client.rest().await, "");
+    let mut client = Client::connect(&server).await;
+    client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.until("\r\n\r\n/a").await;
+    assert_eq!(client.rest().await, "");
+
+    let late = Limits {
+        header_timeout: SOON,
+        ..limits()
+    };
+    let server = start(late, echo).await;
+    let mut client = Client::connect(&server).await;
+    client
+        .send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na")
+        .await;
+    client.until("\r\n\r\n1").await;
     client.send("GET / HTTP/1.1\r\nHo").await;
     assert_eq!(client.rest().await, "");
 
-    let mut client = Client::connect(&server).await;
-    assert_eq!(client.rest().await, "");
+    let silent = Limits {
+        client_timeout: SOON,
+        ..limits()
+    };
+    let server = start(silent, echo).await;
 
     let mut client = Client::connect(&server).await;
     client

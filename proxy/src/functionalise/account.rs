@@ -6,7 +6,7 @@ use common::{Body, Error};
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 
-use super::headers::{X_TIMESTAMP, empty, set, set_number, set_properties};
+use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
 use super::query::Parameters;
 use super::{Exchange, metadata};
 
@@ -29,22 +29,18 @@ async fn list(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<
     let limit = exchange.constraints().account_listing_limit;
     let query = Parameters::parse(exchange.query())?.into_listing(limit, false)?;
     let name = account.clone();
-    let listing = exchange.ask(List { account, query }).await?;
-    let mut response = exchange.listing(RenderListing::Account {
+    let page = exchange.ask(List { account, query }).await?;
+    let mut response = listing(RenderListing::Account {
         name,
-        entries: listing.entries,
+        entries: page.entries,
     });
-    describe(exchange, &mut response, &listing.info);
+    describe(exchange, &mut response, &page.info);
     Ok(response)
 }
 
 async fn head(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
-    let name = account.clone();
     let info = exchange.ask(Head { account }).await?;
-    let mut response = exchange.listing(RenderListing::Account {
-        name,
-        entries: Vec::new(),
-    });
+    let mut response = empty(StatusCode::NO_CONTENT);
     describe(exchange, &mut response, &info);
     Ok(response)
 }

@@ -7,7 +7,7 @@ use http::header::{ACCEPT_RANGES, HeaderMap, HeaderName, HeaderValue, LAST_MODIF
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 
-use super::headers::{X_TIMESTAMP, empty, set, set_number, set_properties};
+use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
 use super::query::Parameters;
 use super::{Exchange, metadata};
 
@@ -50,18 +50,18 @@ async fn list(
     let limit = exchange.constraints().container_listing_limit;
     let query = Parameters::parse(exchange.query())?.into_listing(limit, true)?;
     let name = container.clone();
-    let listing = exchange
+    let page = exchange
         .ask(List {
             account,
             container,
             query,
         })
         .await?;
-    let mut response = exchange.listing(RenderListing::Container {
+    let mut response = listing(RenderListing::Container {
         name,
-        entries: listing.entries,
+        entries: page.entries,
     });
-    describe(response.headers_mut(), &listing.info);
+    describe(response.headers_mut(), &page.info);
     Ok(response)
 }
 
@@ -70,12 +70,8 @@ async fn head(
     account: AccountName,
     container: ContainerName,
 ) -> Result<Response<Body>, Error> {
-    let name = container.clone();
     let info = exchange.ask(Head { account, container }).await?;
-    let mut response = exchange.listing(RenderListing::Container {
-        name,
-        entries: Vec::new(),
-    });
+    let mut response = empty(StatusCode::NO_CONTENT);
     describe(response.headers_mut(), &info);
     Ok(response)
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use common::{Body, Properties, Timestamp};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use middleware::RenderListing;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What is left as it is when a name is quoted for a header, as Swift leaves it.
@@ -27,6 +28,13 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    response
+}
+
+/// The response that `listing_formats` writes `page` into.
+pub(super) fn listing(page: RenderListing) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(page);
     response
 }
 

@@ -69,13 +69,6 @@ impl Resource {
     }
 }
 
-/// The account that a path names, as far as it can be told, for the realm of a 401.
-pub(super) fn account_of(path: &str) -> Option<String> {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let account = decoded.strip_prefix('/')?.split('/').nth(1)?;
-    (!account.is_empty()).then(|| account.to_owned())
-}
-
 /// 405 with the methods that there are.
 pub(super) fn method_not_allowed(methods: &[&str]) -> Error {
     Outcome::MethodNotAllowed(methods.iter().map(|&method| method.to_owned()).collect()).into()
@@ -144,18 +137,10 @@ mod tests {
         assert_eq!(shown(&format!("/v1/a/c/{}", "o".repeat(1024))).len(), 4 + 1024);
     }
 
-    #[test]
-    fn the_account_of_any_path() {
-        assert_eq!(account_of("/v1/a%22%0Ab/c").as_deref(), Some("a\"\nb"));
-        assert_eq!(account_of("/v1"), None);
-        assert_eq!(account_of("/v1/"), None);
-    }
-
     proptest! {
         #[test]
         fn no_path_panics(path in "/?(v1|v2)?/?[a%0-9/\u{e4}.]{0,40}") {
             let _ = Resource::parse(&path);
-            let _ = account_of(&path);
         }
 
         #[test]

@@ -10,6 +10,7 @@ use common::range::{ByteRange, Resolved};
 use common::service::ArcService;
 use common::{Etag, Timestamp};
 use http::Method;
+use middleware::RenderListing;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
@@ -267,7 +268,10 @@ async fn an_account_shows_its_counters() {
     ] {
         assert_eq!(text(&response, name), value, "{name}");
     }
-    assert!(response.extensions().get::<RenderListing>().is_some());
+    assert!(
+        response.extensions().get::<RenderListing>().is_none(),
+        "a HEAD has no page"
+    );
 }
 
 #[tokio::test]
@@ -563,14 +567,6 @@ async fn expired_objects_open_only_where_that_is_allowed() {
 async fn refusals_from_within() {
     let edge = Edge::new();
     let refuse = |error: Error| *edge.fake.refusal.lock() = Some(error);
-    refuse(Outcome::Unauthorized.into());
-    let response = edge.send("GET", "/v1/AUTH_a%22%0Ab/c", &[]).await;
-    assert_eq!(response.status(), 401);
-    assert_eq!(
-        text(&response, "www-authenticate"),
-        "Swift realm=\"AUTH_a%22%0Ab\""
-    );
-
     refuse(Outcome::PreconditionFailed(Some(Box::new(object_info()))).into());
     let response = edge.send("GET", "/v1/a/c/o", &[]).await;
     assert_eq!(
