@@ -1,1 +1,21 @@
-//! middleware
+#![doc = include_str!("../README.md")]
+
+pub mod acl;
+mod bounded;
+mod extension;
+mod features;
+mod filter;
+pub mod guard;
+pub mod info_cache;
+pub mod policy;
+pub mod protocol;
+pub mod registry;
+mod resource;
+pub mod semantic;
+#[cfg(test)]
+mod testing;
+
+pub use extension::{Authenticated, InboundTimestamp, PeerAddress, RenderListing, TransactionId};
+pub use features::Features;
+pub use info_cache::InfoCache;
+pub use policy::PolicyCache;

@@ -1,0 +1,3 @@
+//! The guard stack: remembers and decides.
+
+pub mod authorise;

@@ -1,0 +1,80 @@
+//! What a functional request touches, and how.
+
+use common::functional::{Action, object};
+use common::name::{AccountName, ContainerName};
+
+/// The resource of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) account: AccountName,
+    pub(super) container: Option<ContainerName>,
+    /// The object's name.
+    pub(super) object: Option<String>,
+    pub(super) level: Level,
+    pub(super) access: Access,
+    /// `{system}/{action}`.
+    pub(super) action: &'static str,
+}
+
+/// Which kind of resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Account,
+    Container,
+    Object,
+}
+
+/// What is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// GET and HEAD.
+    Read,
+    /// PUT, POST and DELETE; of an account only POST.
+    Write,
+    /// PUT and DELETE of an account.
+    Manage,
+}
+
+impl Target {
+    /// The resource that `action` touches; `None` when it touches none.
+    pub(super) fn of(action: &Action) -> Option<Self> {
+        use Access::{Manage, Read, Write};
+        let name = action.name();
+        let account = |account: &AccountName, access| Self {
+            account: account.clone(),
+            container: None,
+            object: None,
+            level: Level::Account,
+            access,
+            action: name,
+        };
+        let container = |of: &AccountName, container: &ContainerName, access| Self {
+            container: Some(container.clone()),
+            level: Level::Container,
+            ..account(of, access)
+        };
+        let object = |path: &object::Path, access| Self {
+            object: Some(path.object.as_str().to_owned()),
+            level: Level::Object,
+            ..container(&path.account, &path.container, access)
+        };
+        Some(match action {
+            Action::AccountHead(head) => account(&head.account, Read),
+            Action::AccountList(list) => account(&list.account, Read),
+            Action::AccountPost(post) => account(&post.account, Write),
+            Action::AccountPut(put) => account(&put.account, Manage),
+            Action::AccountDelete(delete) => account(&delete.account, Manage),
+            Action::ContainerHead(head) => container(&head.account, &head.container, Read),
+            Action::ContainerList(list) => container(&list.account, &list.container, Read),
+            Action::ContainerPut(put) => container(&put.account, &put.container, Write),
+            Action::ContainerPost(post) => container(&post.account, &post.container, Write),
+            Action::ContainerDelete(delete) => container(&delete.account, &delete.container, Write),
+            Action::ObjectHead(head) => object(&head.path, Read),
+            Action::ObjectGet(get) => object(&get.path, Read),
+            Action::ObjectPut(put) => object(&put.path, Write),
+            Action::ObjectPost(post) => object(&post.path, Write),
+            Action::ObjectDelete(delete) => object(&delete.path, Write),
+            _ => return None,
+        })
+    }
+}

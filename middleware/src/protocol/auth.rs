@@ -1,0 +1,168 @@
+//! `auth`: who calls. Log-in by name and password for a token, and tokens for an identity.
+//!
+//! Follows Swift's "TempAuth" page (auth v1): `GET /auth/v1.0` with `X-Auth-User: account:user` and `X-Auth-Key`. The
+//! users are the policy's, so that log-in needs no database; tokens are signed, so that checking one needs nothing
+//! but the policy. Whether the caller *may* is decided by the guard `authorise`; here only who it *is*.
+//!
+//! A token that starts with our reseller prefix and is not valid is 401 at once, for public content too, so that a
+//! client notices that it must log in again; a token of another shape is as none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::config::Config;
+use common::functional::{Caller, Identity};
+use common::service::HttpService;
+use common::token::Keyring;
+use common::{Body, Clock, Error};
+use http::header::HeaderMap;
+use http::{Request, Response, StatusCode};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::bounded::BoundedMap;
+use crate::filter::{ProtocolFilter, pass, protocol};
+use crate::policy::{Entry, PolicyCache};
+use crate::registry::Context;
+use crate::resource::{add_realm, realm_of, unauthorized};
+use crate::{Authenticated, TransactionId};
+
+mod login;
+mod settings;
+
+pub(crate) use settings::{Checked, checked};
+pub use settings::{Prefix, Reseller, Settings};
+
+/// So many users' tokens are remembered, to be handed out again.
+const REMEMBERED_TOKENS: usize = 10_000;
+/// So many log-ins wait for one of the two password verifications that run at once; more are sent away.
+const WAITING_LOGINS: usize = 64;
+/// When somebody seems unknown the policy is asked for anew, but not longer.
+const REFRESH_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Builds the filter around `inner`.
+pub fn build(config: &mut Config, context: &mut Context, inner: HttpService) -> HttpService {
+    let checked = checked(config, context);
+    protocol(Auth {
+        checked,
+        keyring: context.keyring.clone(),
+        policy: Arc::clone(&context.policy),
+        issued: Mutex::new(BoundedMap::new(REMEMBERED_TOKENS)),
+        waiting: Semaphore::new(WAITING_LOGINS),
+        inner,
+    })
+}
+
+struct Auth {
+    checked: Arc<Checked>,
+    keyring: Keyring,
+    policy: Arc<PolicyCache>,
+    /// The last token of each user.
+    issued: Mutex<BoundedMap<u64, login::Issued>>,
+    waiting: Semaphore,
+    inner: HttpService,
+}
+
+impl ProtocolFilter for Auth {
+    async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        if self.policy.version() == 0 {
+            return not_ready(&request);
+        }
+        let path = request.uri().path();
+        if let Some(rest) = path.strip_prefix(&self.checked.settings.auth_prefix) {
+            return self.login(rest, request.method(), request.headers()).await;
+        }
+        let Ok(caller) = self.authenticate(request.headers()).await else {
+            return unauthorized(realm_of(path).as_deref());
+        };
+        let path = path.to_owned();
+        request.extensions_mut().insert(Authenticated(caller));
+        let mut response = pass(&self.inner, request).await;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            add_realm(&mut response, realm_of(&path).as_deref());
+        }
+        response
+    }
+}
+
+/// A token of ours that is not valid.
+struct InvalidToken;
+
+impl Auth {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, InvalidToken> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let token = text("x-auth-token").or_else(|| text("x-storage-token"));
+        let Some(token) = token.and_then(|token| self.without_prefix(token)) else {
+            return Ok(Caller::Anonymous);
+        };
+        let identity = self.identify(token).await.ok_or(InvalidToken)?;
+        let service = text("x-service-token").and_then(|token| self.without_prefix(token));
+        let service = match service {
+            Some(token) => self.identify(token).await,
+            None => None,
+        };
+        Ok(Caller::User(match service {
+            Some(service) => Arc::new(with_groups_of(&identity, &service)),
+            None => identity,
+        }))
+    }
+
+    fn without_prefix<'a>(&self, token: &'a str) -> Option<&'a str> {
+        token.strip_prefix(&self.checked.reseller.first().text)
+    }
+
+    /// Whose the token is; `token` is without its reseller prefix.
+    async fn identify(&self, token: &str) -> Option<Arc<Identity>> {
+        let token = token.strip_prefix("tk")?;
+        let token = self.keyring.verify(token, Clock::now()).ok()?;
+        let is_behind = |entry: &Option<Arc<Entry>>| match entry {
+            Some(entry) => entry.user.generation < token.generation,
+            None => true,
+        };
+        let mut entry = self.policy.by_id(token.user_id);
+        if is_behind(&entry) {
+            // Another server knew the user when it signed the token.
+            self.refresh_policy().await;
+            entry = self.policy.by_id(token.user_id);
+        }
+        let entry = entry.filter(|entry| entry.user.generation == token.generation)?;
+        Some(self.identity_of(&entry))
+    }
+
+    fn identity_of(&self, entry: &Entry) -> Arc<Identity> {
+        let make = || {
+            let user = &entry.user;
+            Arc::new(Identity {
+                user_id: user.id,
+                name: format!("{}:{}", user.account, user.name),
+                groups: self.checked.reseller.groups_of(user),
+            })
+        };
+        Arc::clone(entry.identity.get_or_init(make))
+    }
+
+    /// Whether there was a newer policy.
+    async fn refresh_policy(&self) -> bool {
+        matches!(
+            timeout(REFRESH_PATIENCE, self.policy.refresh()).await,
+            Ok(Ok(true))
+        )
+    }
+}
+
+fn with_groups_of(identity: &Identity, service: &Identity) -> Identity {
+    let mut together = identity.clone();
+    together.groups.extend(service.groups.iter().cloned());
+    together
+}
+
+/// Without a policy nobody can be told from anybody else, so nothing is let through.
+fn not_ready(request: &Request<Body>) -> Response<Body> {
+    let id = TransactionId::of(request.extensions());
+    tracing::warn!(transaction_id = %id, "refused: there is no policy yet");
+    Error::unavailable("there is no policy yet", Some(Duration::from_secs(1))).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Requests for tokens.
+
+use common::functional::Identity;
+use common::token::Token;
+use common::{Body, Clock, Error, Outcome, Secret, Timestamp, password};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response};
+use percent_encoding::percent_decode_str;
+
+use super::Auth;
+use crate::policy::Entry;
+use crate::resource::{quote, unauthorized};
+
+/// A token that was handed out, and for what.
+#[derive(Clone, Debug)]
+pub(super) struct Issued {
+    generation: u64,
+    groups: Vec<String>,
+    expires: Timestamp,
+    text: String,
+}
+
+/// Who wants a token.
+#[derive(Debug, PartialEq)]
+struct Credentials {
+    account: String,
+    user: String,
+    key: Secret,
+}
+
+impl Auth {
+    /// Answers a request for a token; `rest` is the path behind the prefix.
+    pub(super) async fn login(&self, rest: &str, method: &Method, headers: &HeaderMap) -> Response<Body> {
+        let account = match account_in_path(rest) {
+            Ok(account) => account,
+            Err(error) => return error.into_response(),
+        };
+        if method != Method::GET {
+            return Error::from(Outcome::MethodNotAllowed(vec!["GET".to_owned()])).into_response();
+        }
+        let credentials = match credentials(account.as_deref(), headers) {
+            Ok(credentials) => credentials,
+            Err(realm) => return unauthorized(realm.as_deref()),
+        };
+        let Ok(_permit) = self.waiting.try_acquire() else {
+            let later = Some(std::time::Duration::from_secs(1));
+            return Error::unavailable("too many log-ins are waiting", later).into_response();
+        };
+        match self.verify(&credentials).await {
+            Ok(Some(entry)) => self
+                .token_for(&entry, headers)
+                .unwrap_or_else(Error::into_response),
+            Ok(None) => unauthorized(Some(&credentials.account)),
+            Err(error) => {
+                tracing::error!(%error, "a password could not be verified");
+                error.into_response()
+            }
+        }
+    }
+
+    /// The user, when the password is right. A refusal is only given after another look at the policy, so that a new
+    /// user or password works at once.
+    async fn verify(&self, credentials: &Credentials) -> Result<Option<std::sync::Arc<Entry>>, Error> {
+        let Credentials { account, user, key } = credentials;
+        loop {
+            let version = self.policy.version();
+            let entry = self.policy.by_login(account, user);
+            let verifier = entry.as_ref().and_then(|entry| entry.user.verifier.clone());
+            if password::verify(key.clone(), verifier).await? {
+                return Ok(entry);
+            }
+            self.refresh_policy().await;
+            // The other user is the same one unless something was changed meanwhile.
+            let is_same = match (&entry, self.policy.by_login(account, user)) {
+                (Some(before), Some(now)) => before.user == now.user,
+                (None, None) => true,
+                _ => false,
+            };
+            if is_same || self.policy.version() == version {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn token_for(&self, entry: &Entry, headers: &HeaderMap) -> Result<Response<Body>, Error> {
+        let identity = self.identity_of(entry);
+        let now = Clock::now();
+        let issued = self.still_valid(entry, &identity, now);
+        let issued = match issued {
+            Some(issued) => issued,
+            None => self.issue(entry, &identity, now)?,
+        };
+        let left = issued.expires.seconds().saturating_sub(now.seconds());
+        let mut response = Response::new(Body::empty());
+        let mut set = |name: &'static str, value: HeaderValue| {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
+        };
+        let token = HeaderValue::try_from(issued.text).map_err(Error::internal)?;
+        set("x-auth-token", token.clone());
+        set("x-storage-token", token);
+        set("x-auth-token-expires", left.into());
+        set("x-storage-url", self.storage_url(&entry.user.account, headers)?);
+        let html = HeaderValue::from_static("text/html; charset=UTF-8");
+        set(CONTENT_TYPE.as_str(), html);
+        Ok(response)
+    }
+
+    fn still_valid(&self, entry: &Entry, identity: &Identity, now: Timestamp) -> Option<Issued> {
+        let mut issued = self.issued.lock();
+        let last = issued.lookup(&entry.user.id)?;
+        let is_good = last.generation == entry.user.generation
+            && last.groups == identity.groups
+            && last.expires.seconds() > now.seconds();
+        is_good.then(|| last.clone())
+    }
+
+    fn issue(&self, entry: &Entry, identity: &Identity, now: Timestamp) -> Result<Issued, Error> {
+        let life = self.checked.settings.token_life.0.as_secs();
+        let mut token_id = [0; 8];
+        getrandom::fill(&mut token_id).map_err(|error| Error::internal(error.to_string()))?;
+        let token = Token {
+            user_id: entry.user.id,
+            generation: entry.user.generation,
+            expires: Timestamp::from_seconds(now.seconds() + life),
+            token_id: u64::from_be_bytes(token_id),
+        };
+        let issued = Issued {
+            generation: token.generation,
+            groups: identity.groups.clone(),
+            expires: token.expires,
+            text: self.keyring.sign(&self.checked.reseller.first().text, &token),
+        };
+        self.issued.lock().insert(entry.user.id, issued.clone());
+        Ok(issued)
+    }
+
+    fn storage_url(&self, account: &str, headers: &HeaderMap) -> Result<HeaderValue, Error> {
+        let host = headers.get(HOST).map_or(&b"localhost"[..], HeaderValue::as_bytes);
+        let mut url = format!("{}://", self.checked.settings.storage_url_scheme).into_bytes();
+        url.extend_from_slice(host);
+        url.extend_from_slice(b"/v1/");
+        url.extend_from_slice(quote(&self.checked.reseller.first().text).as_bytes());
+        url.extend_from_slice(quote(account).as_bytes());
+        HeaderValue::try_from(url).map_err(Error::internal)
+    }
+}
+
+/// The account that stands in the path, in the form `v1/{account}/auth`.
+fn account_in_path(rest: &str) -> Result<Option<String>, Error> {
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let segments: Vec<_> = rest.split('/').collect();
+    match segments[..] {
+        ["v1" | "v1.0" | "auth"] => Ok(None),
+        ["v1" | "v1.0", account, "auth"] if !account.is_empty() => {
+            let account = percent_decode_str(account).decode_utf8();
+            let account = account.map_err(|_| Error::bad_request("the account is not UTF-8"))?;
+            Ok(Some(account.into_owned()))
+        }
+        ["v1" | "v1.0" | "auth", _, _, _, ..] => Err(Error::not_found()),
+        _ => Err(Error::bad_request("expected /v1.0 or /v1/{account}/auth")),
+    }
+}
+
+/// Who wants a token, or else the realm of the refusal.
+fn credentials(account: Option<&str>, headers: &HeaderMap) -> Result<Credentials, Option<String>> {
+    let text = |name: &str| {
+        let value = headers.get(name)?.as_bytes();
+        let value = std::str::from_utf8(value).ok()?;
+        (!value.is_empty()).then_some(value)
+    };
+    let of_auth = || text("x-auth-user").and_then(|user| user.split_once(':'));
+    let of_storage = || text("x-storage-user").and_then(|user| user.split_once(':'));
+    let keys = ["x-auth-key", "x-storage-pass"];
+    let (named, keys) = match account {
+        None => (of_auth().or_else(of_storage), keys),
+        Some(account) => {
+            let plain = text("x-storage-user").map(|user| (account, user));
+            let full = || of_auth().filter(|(named, _)| *named == account);
+            (plain.or_else(full), ["x-storage-pass", "x-auth-key"])
+        }
+    };
+    let realm = || account.map(str::to_owned);
+    let (account, user) = named.ok_or_else(realm)?;
+    let key = keys.into_iter().find_map(text);
+    match key {
+        Some(key) if !account.is_empty() && !user.is_empty() => Ok(Credentials {
+            account: account.to_owned(),
+            user: user.to_owned(),
+            key: Secret::new(key),
+        }),
+        _ => Err(Some(account.to_owned()).filter(|account| !account.is_empty())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_of_token_requests() {
+        let status = |rest| account_in_path(rest).map_err(|error| error.status().as_u16());
+        for rest in ["v1.0", "v1", "auth", "v1.0/", "auth/"] {
+            assert_eq!(status(rest), Ok(None), "{rest}");
+        }
+        assert_eq!(status("v1/te%20st/auth"), Ok(Some("te st".to_owned())));
+        for rest in ["", "v2", "v1/test", "v1/test/other", "v1//auth", "v1/%ff/auth"] {
+            assert_eq!(status(rest), Err(400), "{rest}");
+        }
+        assert_eq!(status("v1/test/auth/more"), Err(404));
+    }
+
+    fn read(
+        account: Option<&str>,
+        pairs: &[(&'static str, &str)],
+    ) -> Result<(String, String), Option<String>> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        credentials(account, &headers).map(|found| (found.account, found.user))
+    }
+
+    #[test]
+    fn all_forms_of_headers() {
+        let tester = || Ok(("test".to_owned(), "tester".to_owned()));
+        let key = ("x-auth-key", "k");
+        let pass = ("x-storage-pass", "k");
+        assert_eq!(read(None, &[("x-auth-user", "test:tester"), key]), tester());
+        assert_eq!(read(None, &[("x-storage-user", "test:tester"), pass]), tester());
+        assert_eq!(
+            read(Some("test"), &[("x-storage-user", "tester"), pass]),
+            tester()
+        );
+        assert_eq!(
+            read(Some("test"), &[("x-auth-user", "test:tester"), key]),
+            tester()
+        );
+        assert_eq!(
+            read(None, &[("x-auth-user", "a:ä:c"), key]),
+            Ok(("a".to_owned(), "ä:c".to_owned()))
+        );
+    }
+
+    #[test]
+    fn incomplete_headers_are_refused_with_their_realm() {
+        let key = ("x-auth-key", "k");
+        let test = || Err(Some("test".to_owned()));
+        assert_eq!(read(None, &[key]), Err(None));
+        assert_eq!(read(None, &[("x-auth-user", "tester"), key]), Err(None));
+        assert_eq!(read(None, &[("x-auth-user", "test:tester")]), test());
+        assert_eq!(
+            read(None, &[("x-auth-user", "test:tester"), ("x-auth-key", "")]),
+            test()
+        );
+        assert_eq!(read(None, &[("x-auth-user", ":tester"), key]), Err(None));
+        assert_eq!(
+            read(Some("test"), &[("x-auth-user", "other:tester"), key]),
+            test()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics(rest in "[a-z0-9/.%]{0,30}|.{0,30}") {
+            let _ = account_in_path(&rest);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! `proxy-logging`: one line a request, when its answer has gone out.
+//!
+//! Follows Swift's "Logging" page. The line has Swift's fields in Swift's order, each percent-quoted, `-` for none:
+//!
+//! ```text
+//! client_ip remote_addr end_time method path protocol status_int referer user_agent auth_token bytes_recvd
+//! bytes_sent client_etag transaction_id headers request_time source log_info start_time end_time policy_index
+//! ```
+//!
+//! It is an event of level INFO on the tracing target [`TARGET`], so that a subscriber can send it elsewhere than the
+//! log of the server. Of tokens and signatures only the first characters are shown. A client that hung up is 499.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::body::measured::{End, measured};
+use common::config::Config;
+use common::service::HttpService;
+use common::{Body, Clock, Timestamp};
+use http::header::{HeaderMap, REFERER, USER_AGENT};
+use http::{Method, Request, Response};
+use http_body::Body as _;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::filter::{ProtocolFilter, pass, protocol};
+use crate::registry::Context;
+use crate::{PeerAddress, TransactionId};
+
+/// The tracing target of access lines.
+pub const TARGET: &str = "access";
+
+/// So much of a token or signature is shown: enough to find a client's requests, not enough to forge one.
+const REVEALED: usize = 16;
+/// Query parameters that are as good as a password.
+const SENSITIVE: [&str; 5] = [
+    "temp_url_sig",
+    "signature",
+    "x-amz-signature",
+    "swiftinfo_sig",
+    "x-auth-token",
+];
+/// What must not stand in a field: the space divides fields.
+const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b':');
+/// A path is quoted already.
+const PATH_QUOTED: &AsciiSet = &CONTROLS.add(b' ').add(b'"');
+
+/// Section `[filter.proxy-logging]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether access lines are written.
+    pub access_log: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { access_log: true }
+    }
+}
+
+/// Builds the filter around `inner`.
+pub fn build(config: &mut Config, _context: &mut Context, inner: HttpService) -> HttpService {
+    let settings: Settings = config.read("filter.proxy-logging");
+    if settings.access_log {
+        protocol(ProxyLogging { inner })
+    } else {
+        inner
+    }
+}
+
+struct ProxyLogging {
+    inner: HttpService,
+}
+
+impl ProtocolFilter for ProxyLogging {
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+            return pass(&self.inner, request).await;
+        }
+        let mut line = Line::of(&request);
+        let request = if request.body().is_end_stream() {
+            request
+        } else {
+            let received = Arc::clone(&line.received);
+            request.map(|body| measured(body, move |bytes, _| received.store(bytes, Ordering::Relaxed)))
+        };
+        let response = pass(&self.inner, request).await;
+        line.status = response.status().as_u16();
+        response.map(|body| measured(body, move |sent, end| line.end(sent, end)))
+    }
+}
+
+/// An access line under way. Dropped before there is an answer it is written as 499.
+struct Line {
+    client: String,
+    peer: String,
+    method: Method,
+    path: String,
+    protocol: String,
+    referer: String,
+    agent: String,
+    token: String,
+    etag: String,
+    transaction_id: Arc<str>,
+    start: Timestamp,
+    received: Arc<AtomicU64>,
+    status: u16,
+    sent: u64,
+}
+
+impl Line {
+    fn of(request: &Request<Body>) -> Self {
+        let headers = request.headers();
+        let peer = request.extensions().get::<PeerAddress>();
+        let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.0.ip().to_string());
+        let client = ["x-cluster-client-ip", "x-forwarded-for"]
+            .into_iter()
+            .map(|name| field(headers, name))
+            .find(|client| client != "-");
+        let first = |list: String| list.split("%2C").next().unwrap_or("-").to_owned();
+        let token = ["x-auth-token", "x-storage-token"]
+            .into_iter()
+            .map(|name| field(headers, name))
+            .find(|token| token != "-");
+        Self {
+            client: client.map_or_else(|| peer.clone(), first),
+            peer,
+            method: request.method().clone(),
+            path: shown_path(request.uri()),
+            protocol: format!("{:?}", request.version()),
+            referer: field(headers, REFERER.as_str()),
+            agent: field(headers, USER_AGENT.as_str()),
+            token: token.map_or_else(|| "-".to_owned(), |token| revealed(&token)),
+            etag: field(headers, "etag"),
+            transaction_id: TransactionId::of(request.extensions()),
+            start: Clock::now(),
+            received: Arc::default(),
+            status: 499,
+            sent: 0,
+        }
+    }
+
+    fn end(mut self, sent: u64, end: End) {
+        self.sent = sent;
+        self.status = match end {
+            // The body of an answer to HEAD is dropped unread, as it should be.
+            End::Dropped if self.method != Method::HEAD => 499,
+            End::Failed => 500,
+            End::Dropped | End::Complete => self.status,
+        };
+    }
+
+    fn text(&self, end: Timestamp) -> String {
+        let mut line = String::with_capacity(256);
+        let took = end.units().saturating_sub(self.start.units()) as f64 / 1e5;
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "{} {} {} {} {} {} {} {} {} {} {} {} {} {} - {took:.4} - - {}0000 {}0000 -",
+            self.client,
+            self.peer,
+            log_date(end),
+            self.method,
+            self.path,
+            self.protocol,
+            self.status,
+            self.referer,
+            self.agent,
+            self.token,
+            count(self.received.load(Ordering::Relaxed)),
+            count(self.sent),
+            self.etag,
+            self.transaction_id,
+            self.start,
+            end,
+        );
+        line
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        tracing::info!(target: TARGET, "{}", self.text(Clock::now()));
+    }
+}
+
+fn field(headers: &HeaderMap, name: &str) -> String {
+    match headers.get(name) {
+        Some(value) if !value.is_empty() => percent_encode(value.as_bytes(), QUOTED).to_string(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn count(bytes: u64) -> String {
+    match bytes {
+        0 => "-".to_owned(),
+        bytes => bytes.to_string(),
+    }
+}
+
+/// The first characters of a secret. Quoted text is ASCII, so any cut is between characters.
+fn revealed(secret: &str) -> String {
+    format!("{}...", &secret[..secret.len().min(REVEALED)])
+}
+
+fn shown_path(uri: &http::Uri) -> String {
+    let quote = |text: &str| percent_encode(text.as_bytes(), PATH_QUOTED).to_string();
+    let Some(query) = uri.query() else {
+        return quote(uri.path());
+    };
+    let parameters: Vec<_> = query
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if SENSITIVE.iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+                format!("{}={}", quote(name), revealed(&quote(value)))
+            }
+            _ => quote(parameter),
+        })
+        .collect();
+    format!("{}?{}", quote(uri.path()), parameters.join("&"))
+}
+
+/// `14/Nov/2023/22/13/20`.
+fn log_date(moment: Timestamp) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let iso = moment.iso();
+    let part = |at: usize, length: usize| iso.get(at..at + length).unwrap_or("00");
+    let month = part(5, 2).parse::<usize>().unwrap_or(1).clamp(1, 12);
+    let (year, month, day) = (part(0, 4), MONTHS[month - 1], part(8, 2));
+    format!(
+        "{day}/{month}/{year}/{}/{}/{}",
+        part(11, 2),
+        part(14, 2),
+        part(17, 2)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{request, responding, text};
+    use parking_lot::Mutex;
+    use tracing::field::{Field, Visit};
+    use tracing::subscriber::DefaultGuard;
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    /// Remembers the messages on the access target.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == TARGET
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut Message(&self.0));
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    struct Message<'a>(&'a Mutex<Vec<String>>);
+
+    impl Visit for Message<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            if field.name() == "message" {
+                self.0.lock().push(format!("{value:?}"));
+            }
+        }
+    }
+
+    fn listen() -> (Lines, DefaultGuard) {
+        let lines = Lines::default();
+        let guard = tracing::subscriber::set_default(lines.clone());
+        (lines, guard)
+    }
+
+    fn answering(body: &'static str) -> HttpService {
+        let inner = responding(move |request| {
+            drop(request);
+            Response::new(Body::full(body))
+        });
+        protocol(ProxyLogging { inner })
+    }
+
+    #[tokio::test]
+    async fn a_line_has_swifts_fields() {
+        let (lines, _guard) = listen();
+        let headers = [
+            ("x-auth-token", "AUTH_tk0123456789abcdef"),
+            ("user-agent", "curl/8 x"),
+            ("x-forwarded-for", "10.0.0.1, 10.0.0.2"),
+        ];
+        let mut sent = request(
+            "GET",
+            "/v1/A/c%20d?limit=1&temp_url_sig=0123456789abcdef0123",
+            &headers,
+        );
+        sent.extensions_mut().insert(TransactionId("tx1".into()));
+        sent.extensions_mut()
+            .insert(PeerAddress("127.0.0.1:9".parse().unwrap()));
+        let response = answering("12345").handle(sent).await.unwrap();
+        assert!(lines.0.lock().is_empty(), "the body has not gone out yet");
+        text(response).await;
+        let lines = lines.0.lock();
+        let fields: Vec<_> = lines[0].split(' ').collect();
+        assert_eq!(fields.len(), 21, "{lines:?}");
+        assert_eq!(fields[..2], ["10.0.0.1", "127.0.0.1"]);
+        assert_eq!(
+            fields[3..9],
+            [
+                "GET",
+                "/v1/A/c%20d?limit=1&temp_url_sig=0123456789abcdef...",
+                "HTTP/1.1",
+                "200",
+                "-",
+                "curl/8%20x"
+            ]
+        );
+        assert_eq!(fields[9..14], ["AUTH_tk012345678...", "-", "5", "-", "tx1"]);
+        assert_eq!(fields[14..15], ["-"]);
+        assert!(fields[15].parse::<f64>().unwrap() < 60.0);
+        assert_eq!(fields[16..18], ["-", "-"]);
+        assert!(fields[18].parse::<f64>().unwrap() <= fields[19].parse::<f64>().unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_is_499() {
+        let (lines, _guard) = listen();
+        let response = answering("12345").handle(request("GET", "/", &[])).await.unwrap();
+        drop(response);
+        let response = answering("12345")
+            .handle(request("HEAD", "/", &[]))
+            .await
+            .unwrap();
+        drop(response);
+        let never = common::service::ArcService::new(tower::service_fn(|_| std::future::pending()));
+        let call = protocol(ProxyLogging { inner: never });
+        drop(call.handle(request("GET", "/", &[])));
+        let mut pending = call.handle(request("GET", "/", &[]));
+        assert!(futures::poll!(&mut pending).is_pending());
+        drop(pending);
+        let lines = lines.0.lock();
+        let statuses: Vec<_> = lines.iter().map(|line| line.split(' ').nth(6).unwrap()).collect();
+        assert_eq!(statuses, ["499", "200", "499"]);
+    }
+
+    #[tokio::test]
+    async fn nothing_a_client_sends_breaks_the_line() {
+        let (lines, _guard) = listen();
+        let mut sent = request("PUT", "/", &[]);
+        let odd = http::HeaderValue::from_bytes(b"a b\xff\"\tc").unwrap();
+        for name in [
+            "referer",
+            "user-agent",
+            "etag",
+            "x-storage-token",
+            "x-forwarded-for",
+        ] {
+            sent.headers_mut().insert(name, odd.clone());
+        }
+        *sent.body_mut() = Body::full("abc");
+        text(answering("").handle(sent).await.unwrap()).await;
+        let lines = lines.0.lock();
+        assert_eq!(lines[0].split(' ').count(), 21, "{lines:?}");
+        assert!(lines[0].is_ascii());
+    }
+
+    #[test]
+    fn dates_are_swifts() {
+        assert_eq!(
+            log_date(Timestamp::from_units(170_000_000_012_345)),
+            "14/Nov/2023/22/13/20"
+        );
+    }
+}

@@ -1,0 +1,359 @@
+//! Which filters there are, in which order they may stand, and the pipeline that a configuration makes of them.
+//!
+//! [`FILTERS`] is the one table: the default pipeline is the table read from top to bottom, the order rules are data
+//! beside the name. Section `[pipeline]`:
+//!
+//! ```toml
+//! [pipeline]
+//! protocol = ["catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "info", "cors", "listing_formats", "auth"]
+//! semantic = ["copy"]
+//! guard = ["authorise"]
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use common::Clock;
+use common::config::Config;
+use common::constraints::Constraints;
+use common::service::{FunctionalService, HttpService};
+use common::token::Keyring;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{
+    auth, catch_errors, cors, gatekeeper, healthcheck, info, listing_formats, proxy_logging,
+};
+use crate::{Features, InfoCache, PolicyCache, guard, semantic};
+
+mod order;
+
+/// What the filters of a pipeline are built with.
+#[derive(Debug)]
+pub struct Context {
+    /// The server's clock.
+    pub clock: Arc<Clock>,
+    /// The innermost service, below the guards: answers what filters ask on nobody's behalf.
+    pub owner: FunctionalService,
+    /// The keys that sign tokens.
+    pub keyring: Keyring,
+    /// The limits.
+    pub constraints: Arc<Constraints>,
+    /// What decides over accounts and containers.
+    pub info_cache: Arc<InfoCache>,
+    /// Who can log in.
+    pub policy: Arc<PolicyCache>,
+    /// What `/info` tells; filters add to it while they are built.
+    pub features: Features,
+    /// Read once, used by `auth` and by `authorise`.
+    pub(crate) auth: Option<Arc<auth::Checked>>,
+}
+
+impl Context {
+    /// With empty caches that ask `owner`.
+    pub fn new(
+        clock: Arc<Clock>,
+        owner: FunctionalService,
+        keyring: Keyring,
+        constraints: Arc<Constraints>,
+    ) -> Self {
+        Self {
+            clock,
+            info_cache: Arc::new(InfoCache::new(owner.clone())),
+            policy: Arc::new(PolicyCache::new(owner.clone())),
+            owner,
+            keyring,
+            constraints,
+            features: Features::default(),
+            auth: None,
+        }
+    }
+}
+
+/// One of the three stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// Speaks HTTP.
+    Protocol,
+    /// Speaks functional requests; what Swift means above plain objects.
+    Semantic,
+    /// Speaks functional requests; remembers and decides.
+    Guard,
+}
+
+/// A filter that a pipeline can name.
+#[derive(Debug)]
+pub struct Filter {
+    /// Its name in the pipeline, and in `[filter.NAME]`.
+    pub name: &'static str,
+    /// Where it stands.
+    pub stack: Stack,
+    /// Whether there is no pipeline without it.
+    pub is_required: bool,
+    /// Filters of its stack that must stand behind it; [`BELOW`] is all those below it in the table.
+    pub outside: &'static [&'static str],
+    /// Why it is required, or must stand there.
+    pub because: &'static str,
+    build: Build,
+}
+
+#[derive(Debug)]
+enum Build {
+    Protocol(fn(&mut Config, &mut Context, HttpService) -> HttpService),
+    Functional(fn(&mut Config, &mut Context, FunctionalService) -> FunctionalService),
+}
+
+/// In [`Filter::outside`]: all filters of the stack that stand below in the table.
+pub const BELOW: &str = "*";
+
+/// Every filter, in the order of the default pipeline.
+pub const FILTERS: &[Filter] = &[
+    Filter {
+        name: "catch_errors",
+        stack: Stack::Protocol,
+        is_required: true,
+        outside: &[BELOW],
+        because: "every answer carries a transaction id, whoever gave it",
+        build: Build::Protocol(catch_errors::build),
+    },
+    Filter {
+        name: "gatekeeper",
+        stack: Stack::Protocol,
+        is_required: true,
+        outside: &[BELOW],
+        because: "no filter may see an internal header that a client made up",
+        build: Build::Protocol(gatekeeper::build),
+    },
+    Filter {
+        name: "healthcheck",
+        stack: Stack::Protocol,
+        is_required: false,
+        outside: &["auth"],
+        because: "a load balancer has no token",
+        build: Build::Protocol(healthcheck::build),
+    },
+    Filter {
+        name: "proxy-logging",
+        stack: Stack::Protocol,
+        is_required: false,
+        outside: &["info", "cors", "listing_formats", "auth"],
+        because: "it logs what those answer",
+        build: Build::Protocol(proxy_logging::build),
+    },
+    Filter {
+        name: "info",
+        stack: Stack::Protocol,
+        is_required: false,
+        outside: &["auth"],
+        because: "clients read /info before they log in",
+        build: Build::Protocol(info::build),
+    },
+    Filter {
+        name: "cors",
+        stack: Stack::Protocol,
+        is_required: false,
+        outside: &["auth"],
+        because: "a browser's preflight request carries no token",
+        build: Build::Protocol(cors::build),
+    },
+    Filter {
+        name: "listing_formats",
+        stack: Stack::Protocol,
+        is_required: true,
+        outside: &[],
+        because: "listings are only entries until it writes them",
+        build: Build::Protocol(listing_formats::build),
+    },
+    Filter {
+        name: "auth",
+        stack: Stack::Protocol,
+        is_required: true,
+        outside: &[],
+        because: "without it nobody can be told from anybody else",
+        build: Build::Protocol(auth::build),
+    },
+    Filter {
+        name: "copy",
+        stack: Stack::Semantic,
+        is_required: true,
+        outside: &[],
+        because: "servers know no copying, it takes a copy apart",
+        build: Build::Functional(semantic::copy::build),
+    },
+    Filter {
+        name: "authorise",
+        stack: Stack::Guard,
+        is_required: true,
+        outside: &[],
+        because: "without it everybody may do everything",
+        build: Build::Functional(guard::authorise::build),
+    },
+];
+
+/// The names of all filters.
+pub const NAMES: &[&str] = &{
+    let mut names = [""; FILTERS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = FILTERS[at].name;
+        at += 1;
+    }
+    names
+};
+
+/// Section `[pipeline]`: the names of the filters, the outermost first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Filters that speak HTTP.
+    pub protocol: Vec<String>,
+    /// Filters above plain objects.
+    pub semantic: Vec<String>,
+    /// Filters that decide.
+    pub guard: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let of = |stack| {
+            let filters = FILTERS.iter().filter(move |filter| filter.stack == stack);
+            filters.map(|filter| filter.name.to_owned()).collect()
+        };
+        Self {
+            protocol: of(Stack::Protocol),
+            semantic: of(Stack::Semantic),
+            guard: of(Stack::Guard),
+        }
+    }
+}
+
+impl Stack {
+    const ALL: [Self; 3] = [Self::Protocol, Self::Semantic, Self::Guard];
+}
+
+/// The key in `[pipeline]`.
+impl fmt::Display for Stack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Protocol => "protocol",
+            Self::Semantic => "semantic",
+            Self::Guard => "guard",
+        })
+    }
+}
+
+/// Builds the pipeline that `config` describes: guards around `dispatch`, semantic filters around these,
+/// `functionalise` around them, protocol filters around all.
+///
+/// Whatever is wrong is left in `config` as mistakes; a pipeline is built nevertheless, so that all filters' mistakes
+/// come to light, and must not be served unless [`Config::finish`] finds none.
+pub fn build(
+    config: &mut Config,
+    context: &mut Context,
+    functionalise: impl FnOnce(FunctionalService) -> HttpService,
+    dispatch: FunctionalService,
+) -> HttpService {
+    let settings: Settings = config.read("pipeline");
+    for stack in Stack::ALL {
+        for mistake in order::mistakes(stack, settings.names(stack)) {
+            config.reject("pipeline", &stack.to_string(), mistake);
+        }
+    }
+    let mut functional = dispatch;
+    for stack in [Stack::Guard, Stack::Semantic] {
+        for filter in settings.filters(stack) {
+            if let Build::Functional(build) = filter.build {
+                functional = build(config, context, functional);
+            }
+        }
+    }
+    let mut http = functionalise(functional);
+    for filter in settings.filters(Stack::Protocol) {
+        if let Build::Protocol(build) = filter.build {
+            http = build(config, context, http);
+        }
+    }
+    http
+}
+
+impl Settings {
+    fn names(&self, stack: Stack) -> &[String] {
+        match stack {
+            Stack::Protocol => &self.protocol,
+            Stack::Semantic => &self.semantic,
+            Stack::Guard => &self.guard,
+        }
+    }
+
+    /// The filters of `stack`, the innermost first.
+    fn filters(&self, stack: Stack) -> impl Iterator<Item = &'static Filter> {
+        let lookup = move |name: &String| {
+            let is_it = |filter: &&Filter| filter.stack == stack && filter.name == name;
+            FILTERS.iter().find(is_it)
+        };
+        self.names(stack).iter().rev().filter_map(lookup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Answering, request, responding, text};
+    use common::{Body, Error};
+    use http::Response;
+
+    fn built(toml: &str) -> (HttpService, Result<(), String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stobj.toml");
+        std::fs::write(&path, toml).unwrap();
+        let mut config = Config::load(Some(&path), [], []);
+        let owner = Answering::with(|_| Err(Error::internal("no owner here")));
+        let keyring = Keyring::generate().unwrap();
+        let mut context = Context::new(Arc::default(), owner.clone(), keyring, Arc::default());
+        let functionalise = |_| responding(|_| Response::new(Body::full("resource")));
+        let service = build(&mut config, &mut context, functionalise, owner);
+        (service, config.finish().map_err(|mistakes| mistakes.to_string()))
+    }
+
+    #[tokio::test]
+    async fn the_default_pipeline_is_right_and_answers() {
+        let (service, finished) = built("");
+        finished.unwrap();
+        let response = service.handle(request("GET", "/healthcheck", &[])).await.unwrap();
+        assert!(response.headers().contains_key("x-trans-id"));
+        assert_eq!(text(response).await, "OK");
+        let info = text(service.handle(request("GET", "/info", &[])).await.unwrap()).await;
+        assert!(info.contains("\"account_acls\":true"), "{info}");
+        assert!(info.contains("\"strict_cors_mode\":true"), "{info}");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_with_their_line() {
+        let toml = "[pipeline]\nguard = []\nsemantic = [\"copy\", \"slo\"]\n[filter.info]\nexpose = 3\n";
+        let (_, finished) = built(toml);
+        let mistakes = finished.unwrap_err();
+        assert_eq!(mistakes.lines().count(), 3, "{mistakes}");
+        for part in [
+            "stobj.toml:2: [pipeline] guard: \"authorise\" is missing",
+            "stobj.toml:3: [pipeline] semantic: there is no filter \"slo\"",
+            "stobj.toml:5: [filter.info] expose",
+        ] {
+            assert!(mistakes.contains(part), "{mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_section_of_an_absent_filter_is_a_mistake() {
+        let toml = "[pipeline]\nprotocol = [\"catch_errors\", \"gatekeeper\", \"listing_formats\", \"auth\"]\n\
+                    [filter.cors]\nstrict_mode = true\n";
+        let (_, finished) = built(toml);
+        assert!(finished.unwrap_err().contains("[filter.cors] is not a section"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names = NAMES.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FILTERS.len());
+    }
+}

@@ -1,0 +1,3 @@
+//! The semantic stack: what Swift means above plain objects.
+
+pub mod copy;
