@@ -1,1 +1,18 @@
-//! account-server
+#![doc = include_str!("../README.md")]
+
+mod breaker;
+mod listing;
+mod mirror;
+mod queue;
+mod reader;
+mod server;
+mod service;
+mod settings;
+mod sql;
+mod table;
+mod users;
+mod writer;
+
+pub use listing::model;
+pub use server::AccountServer;
+pub use settings::Settings;

@@ -1,0 +1,25 @@
+-- What was done, by whom, with what result. seq is that of the change a record came with, NULL for refusals and reads.
+CREATE TABLE record (
+  id             BIGINT          NOT NULL PRIMARY KEY AUTO_INCREMENT,
+  account        VARBINARY(256)  NULL,
+  account_id     BIGINT          NULL,
+  seq            BIGINT          NULL,
+  time           BIGINT          NOT NULL,
+  user_id        BIGINT          NULL,
+  node_id        BIGINT          NULL,
+  action         VARBINARY(32)   NOT NULL,
+  path           VARBINARY(2048) NOT NULL,
+  destination    VARBINARY(2048) NULL,
+  result         SMALLINT        NOT NULL,
+  bytes          BIGINT          NOT NULL DEFAULT 0,
+  duration_us    BIGINT          NULL,
+  address        VARBINARY(64)   NULL,
+  agent          VARBINARY(256)  NULL,
+  transaction_id VARBINARY(64)   NULL,
+  UNIQUE KEY u_change (account_id, seq),
+  KEY k_account (account, time),
+  KEY k_user (user_id, time),
+  KEY k_node (node_id),
+  CONSTRAINT fk_record_node FOREIGN KEY (node_id) REFERENCES stobj (id) ON DELETE SET NULL,
+  CONSTRAINT fk_record_user FOREIGN KEY (user_id) REFERENCES user (id) ON DELETE SET NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,118 @@
+//! Listings: pages of containers and objects, out of the tree, in byte order of whole names.
+
+use common::functional::listing::MAX_LIMIT;
+use common::functional::mirror::{AtLeast, ListAccount, ListContainer, Page};
+use common::functional::{account, container};
+use common::name::{ContainerName, ObjectName};
+use common::{Etag, Timestamp};
+
+use crate::sql::{Connection, Failure};
+use crate::table::stobj::{self, Node};
+use crate::table::{counted, stored, tree_epoch};
+
+pub mod model;
+mod range;
+mod rollup;
+mod walk;
+
+use rollup::Line;
+
+/// A page of an account's containers.
+pub(crate) async fn account(
+    connection: &mut Connection,
+    list: &ListAccount,
+) -> Result<Page<account::Entry>, Failure> {
+    let account = match account_node(connection, list.at_least).await? {
+        Ok(account) => account,
+        Err(behind) => return Ok(behind),
+    };
+    let mut query = list.query.clone();
+    query.limit = query.limit.min(MAX_LIMIT);
+    let lines = match account {
+        Some(node) => rollup::lines(connection, node, &query, 0).await?,
+        None => Vec::new(),
+    };
+    let entries = lines.into_iter().map(container_entry);
+    entries.collect::<Result<_, _>>().map(Page::Entries)
+}
+
+/// A page of a container's objects.
+pub(crate) async fn container(
+    connection: &mut Connection,
+    list: &ListContainer,
+) -> Result<Page<container::Entry>, Failure> {
+    let account = match account_node(connection, list.at_least).await? {
+        Ok(account) => account,
+        Err(behind) => return Ok(behind),
+    };
+    let container = match account {
+        Some(node) => stobj::find(connection, (node, list.container.as_str().as_bytes())).await?,
+        None => None,
+    };
+    let mut query = list.query.clone();
+    query.limit = query.limit.min(MAX_LIMIT);
+    let now = stored(list.now.units());
+    let lines = match container {
+        Some(row) => rollup::lines(connection, row.id, &query, now).await?,
+        None => Vec::new(),
+    };
+    let entries = lines.into_iter().map(object_entry);
+    entries.collect::<Result<_, _>>().map(Page::Entries)
+}
+
+/// The account's row, when the mirror shows the state asked for; else the page that says how far it is.
+async fn account_node<E>(
+    connection: &mut Connection,
+    at_least: AtLeast,
+) -> Result<Result<Option<i64>, Page<E>>, Failure> {
+    let epoch = tree_epoch::lookup(connection, at_least.account_id).await?;
+    Ok(match epoch {
+        Some(epoch) if epoch.incarnation == at_least.incarnation && epoch.seq >= at_least.seq => {
+            Ok(epoch.node)
+        }
+        Some(epoch) => Err(Page::Behind(epoch.position())),
+        None => Err(Page::Behind(Default::default())),
+    })
+}
+
+fn container_entry(line: Line) -> Result<account::Entry, Failure> {
+    Ok(match line {
+        Line::Subdir(name) => account::Entry::Subdir(text(name)?),
+        Line::Name(name, node) => account::Entry::Container {
+            name: ContainerName::new(text(name)?)
+                .map_err(|_| Failure::Inconsistent("stobj.path of a container is no container's name"))?,
+            objects: counted(node.sub_objects),
+            bytes: counted(node.sub_bytes),
+            last_modified: Timestamp::from_units(counted(node.timestamp)),
+        },
+    })
+}
+
+fn object_entry(line: Line) -> Result<container::Entry, Failure> {
+    Ok(match line {
+        Line::Subdir(name) => container::Entry::Subdir(text(name)?),
+        Line::Name(name, node) => {
+            let Node {
+                bytes,
+                etag,
+                content_type,
+                timestamp,
+                listing,
+                ..
+            } = *node;
+            container::Entry::Object(container::Object {
+                name: ObjectName::new(text(name)?)
+                    .map_err(|_| Failure::Inconsistent("stobj.path of an object is no object's name"))?,
+                bytes: counted(bytes),
+                etag: Etag::new(&etag.unwrap_or_default()),
+                content_type: content_type.unwrap_or_default(),
+                last_modified: Timestamp::from_units(counted(timestamp)),
+                listing,
+            })
+        }
+    })
+}
+
+fn text(name: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(name).map_err(|_| Failure::Inconsistent("stobj.path is not UTF-8"))
+}

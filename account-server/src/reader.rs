@@ -1,0 +1,116 @@
+//! The tasks that read, each with a connection of its own.
+
+use std::sync::Arc;
+
+use common::Error;
+use common::functional::Answer;
+use common::functional::mirror::{ListAccount, ListContainer};
+use common::functional::policy::Fetch;
+use tokio::sync::oneshot;
+
+use crate::breaker::Breaker;
+use crate::queue::Queue;
+use crate::sql::{Connection, Connector, Failure, Role};
+use crate::table::user::{self, User};
+use crate::{listing, mirror, users};
+
+/// A question and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) question: Question,
+    pub(crate) waiting: oneshot::Sender<Result<Found, Error>>,
+}
+
+/// What can be asked of the database without changing it.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// How far the mirror of an account has come.
+    Position(u64),
+    /// A page of containers.
+    ListAccount(ListAccount),
+    /// A page of objects.
+    ListContainer(ListContainer),
+    /// What decides.
+    Policy(Fetch),
+    /// The user of this account and name.
+    User(String, String),
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The answer of an action.
+    Answer(Box<Answer>),
+    /// A user, when there is one.
+    User(Option<User>),
+}
+
+/// Answers jobs until the queue is closed.
+pub(crate) async fn run(connector: Connector, breaker: Arc<Breaker>, queue: Arc<Queue<Job>>) {
+    let mut idle = None;
+    while let Some(job) = queue.take().await {
+        if job.waiting.is_closed() {
+            continue;
+        }
+        let answer = if breaker.is_open() {
+            Err(Failure::Timeout)
+        } else {
+            answer(&connector, &mut idle, &job.question).await
+        };
+        if let Err(failure) = &answer
+            && failure.is_away()
+        {
+            breaker.open(failure);
+        }
+        let _ = job.waiting.send(answer.map_err(Error::from));
+    }
+    if let Some(connection) = idle {
+        connection.close().await;
+    }
+}
+
+/// Answers over the idle connection, or a new one when that has broken while it lay idle.
+async fn answer(
+    connector: &Connector,
+    idle: &mut Option<Connection>,
+    question: &Question,
+) -> Result<Found, Failure> {
+    if let Some(connection) = idle.take() {
+        match read(connection, idle, question).await {
+            Err(failure) if failure.is_broken_connection() => {}
+            answer => return answer,
+        }
+    }
+    let connection = connector.connect(Role::Reader).await?;
+    read(connection, idle, question).await
+}
+
+/// Answers from one snapshot, and keeps the connection when it is still good.
+async fn read(
+    mut connection: Connection,
+    idle: &mut Option<Connection>,
+    question: &Question,
+) -> Result<Found, Failure> {
+    connection.begin_read().await?;
+    let found = find(&mut connection, question).await;
+    if !found.as_ref().is_err_and(Failure::is_away) {
+        connection.rollback().await?;
+        *idle = Some(connection);
+    }
+    found
+}
+
+async fn find(connection: &mut Connection, question: &Question) -> Result<Found, Failure> {
+    let answer = match question {
+        Question::Position(account_id) => Answer::MirrorOpen(mirror::position(connection, *account_id).await?),
+        Question::ListAccount(list) => Answer::MirrorListAccount(listing::account(connection, list).await?),
+        Question::ListContainer(list) => {
+            Answer::MirrorListContainer(listing::container(connection, list).await?)
+        }
+        Question::Policy(fetch) => Answer::PolicyFetch(users::policy(connection, *fetch).await?),
+        Question::User(account, name) => {
+            return Ok(Found::User(user::lookup(connection, account, name).await?));
+        }
+    };
+    Ok(Found::Answer(Box::new(answer)))
+}

@@ -1,0 +1,114 @@
+//! The account-server: its connections and tasks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::Error;
+use common::service::{ArcService, FunctionalService};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::Settings;
+use crate::breaker::Breaker;
+use crate::mirror::Directories;
+use crate::queue::Queue;
+use crate::service::Front;
+use crate::sql::Connector;
+use crate::writer::{self, Writer};
+use crate::{reader, sql};
+
+/// An account-server at work. Cloning it costs a reference count; the last clone that is dropped ends its tasks.
+#[derive(Clone, Debug)]
+pub struct AccountServer(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) questions: Arc<Queue<reader::Job>>,
+    pub(crate) jobs: mpsc::Sender<writer::Job>,
+    pub(crate) breaker: Arc<Breaker>,
+    statements: Arc<AtomicU64>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    probe: JoinHandle<()>,
+}
+
+impl AccountServer {
+    /// Connects to the database of `settings`, or opens the SQLite file `default_sqlite` when these name none;
+    /// brings its schema up to date and checks that its order is that of bytes.
+    ///
+    /// # Errors
+    /// When the database is not there, or is none that listings can be read from.
+    pub async fn open(settings: &Settings, default_sqlite: &Path) -> Result<Self, Error> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let connector = Connector::new(settings, default_sqlite, Arc::clone(&statements))?;
+        let connection = connector.open().await?;
+        let breaker = Arc::new(Breaker::new());
+        let questions = Arc::new(Queue::new(settings.queue.get()));
+        let (jobs, received) = mpsc::channel(writer::QUEUE);
+        let directories = Directories::new(settings.directory_cache.get());
+        let writer = Writer::new(
+            connector.clone(),
+            connection,
+            Arc::clone(&breaker),
+            directories,
+            received,
+        );
+        let mut tasks = vec![tokio::spawn(writer.run())];
+        for _ in 0..settings.readers.get() {
+            let (breaker, questions) = (Arc::clone(&breaker), Arc::clone(&questions));
+            tasks.push(tokio::spawn(reader::run(connector.clone(), breaker, questions)));
+        }
+        let probe = tokio::spawn(probe(Arc::clone(&breaker), connector));
+        Ok(Self(Arc::new(Inner {
+            questions,
+            jobs,
+            breaker,
+            statements,
+            tasks: Mutex::new(tasks),
+            probe,
+        })))
+    }
+
+    /// The service that answers functional requests.
+    pub fn service(&self) -> FunctionalService {
+        ArcService::new(Front(Arc::clone(&self.0)))
+    }
+
+    /// How many statements were sent to the database so far, `BEGIN` and `COMMIT` included.
+    pub fn statements(&self) -> u64 {
+        self.0.statements.load(Ordering::Relaxed)
+    }
+
+    /// Whether the database counts as away: every request is refused until it is there again.
+    pub fn is_away(&self) -> bool {
+        self.0.breaker.is_open()
+    }
+
+    /// Waits until the database is there.
+    pub async fn available(&self) {
+        self.0.breaker.closed().await;
+    }
+
+    /// Writes what is queued, refuses what comes after, and closes the connections.
+    pub async fn close(&self) {
+        let _ = self.0.jobs.send(writer::Job::Close).await;
+        self.0.questions.close();
+        let tasks = std::mem::take(&mut *self.0.tasks.lock());
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.0.probe.abort();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.questions.close();
+        self.probe.abort();
+    }
+}
+
+async fn probe(breaker: Arc<Breaker>, connector: sql::Connector) {
+    breaker.probe(&connector).await;
+}

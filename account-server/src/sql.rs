@@ -1,0 +1,263 @@
+//! SQL once for both databases: a connection, the values that go in, the rows that come out.
+//!
+//! Bytes are bound as blobs, always: in SQLite a text never equals a blob. A function of [`crate::table`] takes a
+//! [`Connection`]; whoever calls it began the transaction and ends it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Database, Encode, MySql, MySqlConnection, Sqlite, SqliteConnection, Type};
+
+mod check;
+mod connect;
+mod failure;
+mod many;
+mod migrate;
+mod row;
+
+pub(crate) use connect::{Connector, Role};
+pub(crate) use failure::Failure;
+pub(crate) use many::{Many, ManyText};
+pub(crate) use row::Row;
+
+/// Which of the two ways of writing a statement a database understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    MySql,
+}
+
+/// One statement, in two texts where the databases part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    pub(crate) sqlite: &'static str,
+    pub(crate) mysql: &'static str,
+}
+
+impl Text {
+    /// A statement that both databases understand.
+    pub(crate) const fn both(text: &'static str) -> Self {
+        Self {
+            sqlite: text,
+            mysql: text,
+        }
+    }
+
+    fn of(self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::MySql => self.mysql,
+        }
+    }
+}
+
+/// A value to bind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Int(i64),
+    Bytes(Cow<'a, [u8]>),
+    Null,
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(fact: bool) -> Self {
+        Self::Int(i64::from(fact))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Bytes(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Value<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Cow::Owned(bytes))
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One connection to the database. After a failure that [is away](Failure::is_away) it is good for nothing more
+/// than to be dropped.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    link: Link,
+    timeout: Duration,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Link {
+    Sqlite(SqliteConnection),
+    MySql(MySqlConnection),
+}
+
+impl Connection {
+    /// Which database it is.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.link {
+            Link::Sqlite(_) => Dialect::Sqlite,
+            Link::MySql(_) => Dialect::MySql,
+        }
+    }
+
+    /// Runs `text` and answers how many rows it touched.
+    pub(crate) async fn execute(&mut self, text: Text, values: &[Value<'_>]) -> Result<u64, Failure> {
+        let text = text.of(self.dialect());
+        self.send(text.into(), values).await
+    }
+
+    /// Runs `text` and answers its rows.
+    pub(crate) async fn rows(&mut self, text: Text, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
+        let text = text.of(self.dialect());
+        self.fetch(text.into(), values).await
+    }
+
+    /// Runs `text` and answers its first row.
+    pub(crate) async fn first(&mut self, text: Text, values: &[Value<'_>]) -> Result<Option<Row>, Failure> {
+        Ok(self.rows(text, values).await?.into_iter().next())
+    }
+
+    /// Begins a transaction that writes. It sees what others committed before it took its first lock.
+    pub(crate) async fn begin_write(&mut self) -> Result<(), Failure> {
+        self.run(Text {
+            sqlite: "BEGIN IMMEDIATE",
+            mysql: "START TRANSACTION",
+        })
+        .await
+    }
+
+    /// Begins a transaction whose every statement reads the same state of the database.
+    pub(crate) async fn begin_read(&mut self) -> Result<(), Failure> {
+        self.run(Text {
+            sqlite: "BEGIN",
+            mysql: "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+        })
+        .await
+    }
+
+    /// Makes the transaction's changes lasting.
+    pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
+        self.run(Text::both("COMMIT")).await
+    }
+
+    /// Ends the transaction and leaves nothing of it. Also after any failure inside it: a failed cascade of SQLite
+    /// leaves half of its work in the transaction.
+    pub(crate) async fn rollback(&mut self) -> Result<(), Failure> {
+        self.run(Text::both("ROLLBACK")).await
+    }
+
+    /// Closes it in good order.
+    pub(crate) async fn close(self) {
+        use sqlx::Connection as _;
+        let closing = async {
+            match self.link {
+                Link::Sqlite(link) => link.close().await,
+                Link::MySql(link) => link.close().await,
+            }
+        };
+        match tokio::time::timeout(self.timeout, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a database connection was not closed in good order"),
+            Err(_) => tracing::warn!("a database connection was not closed in time"),
+        }
+    }
+
+    async fn run(&mut self, text: Text) -> Result<(), Failure> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let statement = sqlx::raw_sql(text.of(self.dialect()));
+        let work = async {
+            match &mut self.link {
+                Link::Sqlite(link) => statement.execute(link).await.map(|_| ()),
+                Link::MySql(link) => statement.execute(link).await.map(|_| ()),
+            }
+        };
+        Ok(in_time(self.timeout, work).await?)
+    }
+
+    async fn send(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<u64, Failure> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let text = AssertSqlSafe(text);
+        let work = async {
+            Ok(match &mut self.link {
+                Link::Sqlite(link) => {
+                    let query = bind::<Sqlite>(sqlx::query(text), values);
+                    query.execute(link).await?.rows_affected()
+                }
+                Link::MySql(link) => {
+                    let query = bind::<MySql>(sqlx::query(text), values);
+                    query.execute(link).await?.rows_affected()
+                }
+            })
+        };
+        Ok(in_time(self.timeout, work).await?)
+    }
+
+    async fn fetch(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let text = AssertSqlSafe(text);
+        let work = async {
+            Ok(match &mut self.link {
+                Link::Sqlite(link) => {
+                    let rows = bind::<Sqlite>(sqlx::query(text), values).fetch_all(link).await?;
+                    rows.into_iter().map(Row::Sqlite).collect()
+                }
+                Link::MySql(link) => {
+                    let rows = bind::<MySql>(sqlx::query(text), values).fetch_all(link).await?;
+                    rows.into_iter().map(Row::MySql).collect()
+                }
+            })
+        };
+        Ok(in_time(self.timeout, work).await?)
+    }
+}
+
+async fn in_time<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+type Bound<'q, D> = Query<'q, D, <D as Database>::Arguments>;
+
+fn bind<'q, D>(mut query: Bound<'q, D>, values: &[Value<'_>]) -> Bound<'q, D>
+where
+    D: Database,
+    i64: for<'v> Encode<'v, D> + Type<D>,
+    Option<i64>: for<'v> Encode<'v, D> + Type<D>,
+    for<'v> &'v [u8]: Encode<'v, D> + Type<D>,
+{
+    for value in values {
+        query = match value {
+            Value::Int(number) => query.bind(*number),
+            Value::Bytes(bytes) => query.bind(&**bytes),
+            Value::Null => query.bind(None::<i64>),
+        };
+    }
+    query
+}

@@ -1,0 +1,151 @@
+//! How a connection is made, and what is set on it.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use common::Error;
+use sqlx::ConnectOptions as _;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::{Connection, Dialect, Failure, Link, Text, check, migrate};
+use crate::Settings;
+
+/// Prepared statements kept by a connection.
+const STATEMENTS: usize = 64;
+
+/// Makes connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    target: Target,
+    timeout: Duration,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Sqlite(SqliteConnectOptions),
+    MySql(Box<MySqlConnectOptions>),
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Reader,
+    Writer,
+}
+
+impl Connector {
+    /// For the database of `settings`, or the SQLite file when these name none. `statements` counts what is sent.
+    pub(crate) fn new(
+        settings: &Settings,
+        default_sqlite: &Path,
+        statements: Arc<AtomicU64>,
+    ) -> Result<Self, Error> {
+        let url = settings.database.expose();
+        let timeout = settings.timeout.0;
+        let target = if url.is_empty() {
+            Target::Sqlite(sqlite(
+                SqliteConnectOptions::new().filename(default_sqlite),
+                settings,
+            ))
+        } else if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(malformed)?;
+            Target::Sqlite(sqlite(options, settings))
+        } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
+            let options = MySqlConnectOptions::from_str(url).map_err(malformed)?;
+            Target::MySql(Box::new(
+                options
+                    .statement_cache_capacity(STATEMENTS)
+                    .disable_statement_logging(),
+            ))
+        } else {
+            return Err(Error::internal(
+                "[account-server] database: expected sqlite:/path or mysql://user:password@host/database",
+            ));
+        };
+        Ok(Self {
+            target,
+            timeout,
+            statements,
+        })
+    }
+
+    /// Connects.
+    pub(crate) async fn connect(&self, role: Role) -> Result<Connection, Failure> {
+        let connecting = async {
+            Ok::<_, sqlx::Error>(match &self.target {
+                Target::Sqlite(options) => {
+                    let query_only = if role == Role::Reader { "ON" } else { "OFF" };
+                    let options = options.clone().pragma("query_only", query_only);
+                    Link::Sqlite(options.connect().await?)
+                }
+                Target::MySql(options) => Link::MySql(options.connect().await?),
+            })
+        };
+        let link = match tokio::time::timeout(self.timeout, connecting).await {
+            Ok(link) => link?,
+            Err(_) => return Err(Failure::Timeout),
+        };
+        let mut connection = Connection {
+            link,
+            timeout: self.timeout,
+            statements: Arc::clone(&self.statements),
+        };
+        if connection.dialect() == Dialect::MySql {
+            self.set_up_mysql(&mut connection, role).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Connects as writer, brings the schema up to date and looks whether the database is one we can work with.
+    pub(crate) async fn open(&self) -> Result<Connection, Error> {
+        let mut connection = self.connect(Role::Writer).await?;
+        match &mut connection.link {
+            Link::Sqlite(link) => migrate::migrator(Dialect::Sqlite).run(link).await,
+            Link::MySql(link) => migrate::migrator(Dialect::MySql).run(link).await,
+        }
+        .map_err(Error::internal)?;
+        check::check(&mut connection).await?;
+        Ok(connection)
+    }
+
+    async fn set_up_mysql(&self, connection: &mut Connection, role: Role) -> Result<(), Failure> {
+        // The writer reads under the lock of its accounts' epoch rows, so it needs no snapshot and no gap locks.
+        connection
+            .run(Text::both(match role {
+                Role::Reader => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                Role::Writer => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            }))
+            .await?;
+        let seconds = (self.timeout / 2).as_secs().max(1);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let text = Text::both("SET SESSION innodb_lock_wait_timeout = ?");
+        connection.execute(text, &[seconds.into()]).await?;
+        Ok(())
+    }
+}
+
+/// Durable with every commit, which batches make free. Waiting for a lock ends before our own time-out does, so
+/// that no thread hangs in a dropped connection.
+fn sqlite(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnectOptions {
+    let connections = settings.readers.get() as u64 + 1;
+    let cache_kib = (settings.sqlite_cache.0 / 1024 / connections).max(64);
+    options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(settings.timeout.0 / 2)
+        .pragma("cache_size", format!("-{cache_kib}"))
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging()
+}
+
+fn malformed(error: sqlx::Error) -> Error {
+    Error::internal(format!("[account-server] database: {error}"))
+}

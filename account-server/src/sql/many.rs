@@ -1,0 +1,152 @@
+//! Statements over many rows at once.
+//!
+//! They come in few sizes, so that few are prepared: what is missing to the next size repeats the last row, which
+//! every such statement bears.
+
+use super::{Connection, Dialect, Failure, Row, Value};
+
+/// How many rows a statement has.
+const SIZES: [usize; 4] = [1, 16, 64, MOST];
+
+/// The most rows one statement has.
+const MOST: usize = 256;
+
+/// A statement with one part that is repeated for each row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Many {
+    pub(crate) head: &'static str,
+    pub(crate) row: &'static str,
+    pub(crate) separator: &'static str,
+    pub(crate) tail: &'static str,
+}
+
+/// The same over both databases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ManyText {
+    pub(crate) sqlite: Many,
+    pub(crate) mysql: Many,
+}
+
+impl Many {
+    fn text(&self, rows: usize) -> String {
+        let repeated = rows * (self.row.len() + self.separator.len());
+        let mut text = String::with_capacity(self.head.len() + repeated + self.tail.len());
+        text.push_str(self.head);
+        for place in 0..rows {
+            if place > 0 {
+                text.push_str(self.separator);
+            }
+            text.push_str(self.row);
+        }
+        text.push_str(self.tail);
+        text
+    }
+
+    fn width(&self) -> usize {
+        self.row.bytes().filter(|byte| *byte == b'?').count()
+    }
+}
+
+impl Connection {
+    /// Runs `statement` over all rows, whose values stand one after the other.
+    pub(crate) async fn execute_many(
+        &mut self,
+        statement: ManyText,
+        values: &[Value<'_>],
+    ) -> Result<(), Failure> {
+        let statement = statement.of(self.dialect());
+        for chunk in values.chunks(MOST * statement.width()) {
+            let (text, values) = padded(&statement, chunk);
+            self.send(text.into(), &values).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, with the rows it answers.
+    pub(crate) async fn rows_many(
+        &mut self,
+        statement: ManyText,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        let statement = statement.of(self.dialect());
+        let mut rows = Vec::new();
+        for chunk in values.chunks(MOST * statement.width()) {
+            let (text, values) = padded(&statement, chunk);
+            rows.append(&mut self.fetch(text.into(), &values).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Answers up to `limit` rows of one statement over at most 256 `values`; the limit is bound behind them.
+    pub(crate) async fn rows_limited(
+        &mut self,
+        statement: ManyText,
+        values: &[Value<'_>],
+        limit: i64,
+    ) -> Result<Vec<Row>, Failure> {
+        let statement = statement.of(self.dialect());
+        let (text, mut values) = padded(&statement, values);
+        values.push(limit.into());
+        self.fetch(text.into(), &values).await
+    }
+}
+
+impl ManyText {
+    /// A statement that both databases understand.
+    pub(crate) const fn both(statement: Many) -> Self {
+        Self {
+            sqlite: statement,
+            mysql: statement,
+        }
+    }
+
+    fn of(self, dialect: Dialect) -> Many {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::MySql => self.mysql,
+        }
+    }
+}
+
+/// The text for as many rows as `values` hold, and those padded to its size.
+fn padded<'a>(statement: &Many, values: &[Value<'a>]) -> (String, Vec<Value<'a>>) {
+    let width = statement.width().max(1);
+    let rows = values.len() / width;
+    let size = SIZES.into_iter().find(|size| *size >= rows).unwrap_or(MOST);
+    let mut all = Vec::with_capacity(size * width + 1);
+    all.extend_from_slice(values);
+    let last = &values[values.len().saturating_sub(width)..];
+    for _ in rows..size {
+        all.extend_from_slice(last);
+    }
+    (statement.text(size), all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IN: Many = Many {
+        head: "SELECT a FROM t WHERE (b, c) IN (",
+        row: "(?, ?)",
+        separator: ", ",
+        tail: ")",
+    };
+
+    #[test]
+    fn rows_are_padded_with_the_last_one() {
+        let values: Vec<Value<'_>> = [1, 2, 3, 4].map(Value::Int).to_vec();
+        let (text, padded) = padded(&IN, &values);
+        assert_eq!(text.matches("(?, ?)").count(), 16);
+        assert_eq!(padded.len(), 32);
+        assert_eq!(padded[..4], values[..]);
+        assert_eq!(padded[30..], values[2..]);
+    }
+
+    #[test]
+    fn one_row_is_not_padded() {
+        let (text, values) = padded(&IN, &[Value::Int(1), Value::Null]);
+        assert_eq!(text, "SELECT a FROM t WHERE (b, c) IN ((?, ?))");
+        assert_eq!(values.len(), 2);
+    }
+}

@@ -1,0 +1,263 @@
+//! The one task that writes.
+//!
+//! It takes what is queued into one transaction: while one batch commits, the next gathers. Between batches, and
+//! while nothing is queued, it removes what was detached.
+
+use std::sync::Arc;
+
+use common::Error;
+use common::functional::mirror::{Apply, Position};
+use common::functional::user::Written;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::breaker::Breaker;
+use crate::mirror::{self, Batch, Directories, Reaper};
+use crate::sql::{Connection, Connector, Failure, Role};
+use crate::users::{self, Change};
+
+/// How many jobs wait at most; further ones wait for a place.
+pub(crate) const QUEUE: usize = 64;
+
+/// How often a transaction is tried before it counts as impossible.
+const ATTEMPTS: usize = 3;
+
+/// Something to be written. Who asked may have gone meanwhile; it is written all the same.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A batch of an account's changes.
+    Apply(Apply, oneshot::Sender<Result<Position, Error>>),
+    /// A change of a user. `None` when the user is not as the change expects.
+    User(Change, oneshot::Sender<Result<Option<Written>, Error>>),
+    /// Nothing more after this.
+    Close,
+}
+
+type Waiting = oneshot::Sender<Result<Position, Error>>;
+
+/// The writer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connector: Connector,
+    connection: Option<Connection>,
+    breaker: Arc<Breaker>,
+    directories: Directories,
+    reaper: Reaper,
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl Writer {
+    /// A writer with an open connection.
+    pub(crate) fn new(
+        connector: Connector,
+        connection: Connection,
+        breaker: Arc<Breaker>,
+        directories: Directories,
+        jobs: mpsc::Receiver<Job>,
+    ) -> Self {
+        Self {
+            connector,
+            connection: Some(connection),
+            breaker,
+            directories,
+            reaper: Reaper::new(),
+            jobs,
+        }
+    }
+
+    /// Writes until it is told to close or nobody can tell it anything any more.
+    pub(crate) async fn run(mut self) {
+        while let Some(job) = self.next().await {
+            if self.breaker.is_open() {
+                refuse(job);
+                continue;
+            }
+            let after = match job {
+                Job::Close => break,
+                Job::User(change, waiting) => {
+                    self.change_user(change, waiting).await;
+                    None
+                }
+                Job::Apply(apply, waiting) => self.apply(apply, waiting).await,
+            };
+            match after {
+                None => {}
+                Some(Job::Close) => break,
+                Some(Job::User(change, waiting)) => self.change_user(change, waiting).await,
+                Some(Job::Apply(apply, waiting)) => {
+                    // Gathering stops only at jobs of another kind.
+                    let _ = self.apply(apply, waiting).await;
+                }
+            }
+            if self.reaper.has_work() {
+                self.reap().await;
+            }
+        }
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            refuse(job);
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    /// The next job; reaps while there is none.
+    async fn next(&mut self) -> Option<Job> {
+        while self.reaper.has_work() && !self.breaker.is_open() {
+            match self.jobs.try_recv() {
+                Ok(job) => return Some(job),
+                Err(mpsc::error::TryRecvError::Empty) => self.reap().await,
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+            }
+        }
+        self.jobs.recv().await
+    }
+
+    /// Applies a batch and those queued behind it. Answers the job that ended the gathering.
+    async fn apply(&mut self, apply: Apply, waiting: Waiting) -> Option<Job> {
+        let mut changes = apply.changes.len();
+        let mut batches = vec![Batch::new(apply)];
+        let mut waiting = vec![waiting];
+        let mut other = None;
+        while changes < common::functional::mirror::MAX_BATCH && batches.len() < QUEUE {
+            match self.jobs.try_recv() {
+                Ok(Job::Apply(apply, sender)) => {
+                    changes += apply.changes.len();
+                    batches.push(Batch::new(apply));
+                    waiting.push(sender);
+                }
+                Ok(job) => {
+                    other = Some(job);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let mut failure = self.bring_in(&mut batches).await.err();
+        if failure.as_ref().is_some_and(|failure| !failure.is_away()) && batches.len() > 1 {
+            // One of them cannot be stored; the others shall not suffer for it.
+            for (batch, sender) in batches.into_iter().zip(waiting) {
+                let mut alone = [batch];
+                let failure = self.bring_in(&mut alone).await.err();
+                let [batch] = alone;
+                answer(batch, sender, failure);
+            }
+            return other;
+        }
+        for (batch, sender) in batches.into_iter().zip(waiting) {
+            answer(batch, sender, failure.take());
+        }
+        other
+    }
+
+    /// Brings batches in, in as many transactions as they need.
+    async fn bring_in(&mut self, batches: &mut [Batch]) -> Result<(), Failure> {
+        let mut attempt = 1;
+        while batches.iter().any(|batch| !batch.is_done()) {
+            let done = match self.connection().await {
+                Ok(connection) => {
+                    // The connection is borrowed out of `self`, so its neighbours are named here.
+                    let mut connection = connection;
+                    let done = mirror::advance(&mut connection, &mut self.directories, batches).await;
+                    self.put_back(connection, done).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match done {
+                Ok(has_trash) => {
+                    attempt = 1;
+                    if has_trash {
+                        self.reaper.wake();
+                    }
+                }
+                Err(failure) if self.is_final(&failure, attempt) => return Err(failure),
+                Err(_) => attempt += 1,
+            }
+        }
+        Ok(())
+    }
+
+    async fn change_user(&mut self, change: Change, waiting: oneshot::Sender<Result<Option<Written>, Error>>) {
+        let mut attempt = 1;
+        let result = loop {
+            let done = match self.connection().await {
+                Ok(mut connection) => {
+                    let done = users::store(&mut connection, &change).await;
+                    self.put_back(connection, done).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match done {
+                Ok(written) => break Ok(written),
+                Err(failure) if self.is_final(&failure, attempt) => break Err(failure.into()),
+                Err(_) => attempt += 1,
+            }
+        };
+        let _ = waiting.send(result);
+    }
+
+    async fn reap(&mut self) {
+        let done = match self.connection().await {
+            Ok(mut connection) => {
+                let done = self.reaper.step(&mut connection).await;
+                self.put_back(connection, done).await
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = done {
+            tracing::warn!(%failure, "what was forgotten could not be removed yet");
+            self.is_final(&failure, 1);
+            if !failure.is_away() {
+                self.reaper.rest();
+            }
+        }
+    }
+
+    /// The connection, taken out of its place: if its user is dropped half-way it is not used again.
+    async fn connection(&mut self) -> Result<Connection, Failure> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.connector.connect(Role::Writer).await,
+        }
+    }
+
+    /// Puts the connection back when it is still good, and ends a transaction that failed.
+    async fn put_back<T>(&mut self, mut connection: Connection, done: Result<T, Failure>) -> Result<T, Failure> {
+        match &done {
+            Ok(_) => self.connection = Some(connection),
+            Err(failure) => {
+                self.directories.clear();
+                if !failure.is_away() && connection.rollback().await.is_ok() {
+                    self.connection = Some(connection);
+                }
+            }
+        }
+        done
+    }
+
+    /// Whether trying once more is of no use. Opens the breaker when the database is away.
+    fn is_final(&self, failure: &Failure, attempt: usize) -> bool {
+        if failure.is_away() && !(failure.is_broken_connection() && attempt == 1) {
+            self.breaker.open(failure);
+            return true;
+        }
+        attempt >= ATTEMPTS
+    }
+}
+
+fn answer(batch: Batch, waiting: Waiting, failure: Option<Failure>) {
+    let answer = match (batch.into_answer(), failure) {
+        (Some(answer), _) => answer,
+        (None, Some(failure)) => Err(failure.into()),
+        (None, None) => Err(Failure::Timeout.into()),
+    };
+    let _ = waiting.send(answer);
+}
+
+fn refuse(job: Job) {
+    match job {
+        Job::Apply(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
+        Job::User(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
+        Job::Close => {}
+    }
+}
