@@ -135,7 +135,10 @@ async fn a_reseller_administrator_owns_every_account() {
 #[tokio::test]
 async fn a_service_account_needs_both_tokens() {
     let server = Server::builder()
-        .setting("[filter.auth]\n[[filter.auth.reseller_prefixes]]\nprefix = \"AUTH\"\n[[filter.auth.reseller_prefixes]]\nprefix = \"SERVICE\"\nrequire_group = \"service\"")
+        .setting(
+            "[filter.auth]\nreseller_prefixes = [\"AUTH\", \"SERVICE\"]\n\
+             [filter.auth.require_group]\nSERVICE = \"service\"",
+        )
         .users()
         .start()
         .await;
