@@ -74,7 +74,8 @@ pub(crate) fn add_realm(response: &mut Response<Body>, account: Option<&str>) {
 /// The account that a path seems to speak of, for the realm of a 401: also of paths that are otherwise malformed.
 pub(crate) fn realm_of(path: &str) -> Option<String> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
-    let account = decoded.split('/').nth(2)?;
+    let (_, rest) = decoded.strip_prefix("/v")?.split_once('/')?;
+    let account = rest.split('/').next()?;
     (!account.is_empty()).then(|| account.to_owned())
 }
 
@@ -128,7 +129,9 @@ mod tests {
             realm("/v1/AUTH_a%22%0aX-Evil: b"),
             "Swift realm=\"AUTH_a%22%0AX-Evil%3A%20b\""
         );
-        assert_eq!(realm("/v1/"), "Swift realm=\"unknown\"");
+        for path in ["/v1/", "/v1", "/f/user/put", "/"] {
+            assert_eq!(realm(path), "Swift realm=\"unknown\"");
+        }
         assert_eq!(realm("/v1/%ff"), "Swift realm=\"unknown\"");
     }
 

@@ -78,11 +78,11 @@ impl Authorise {
             mut context,
             mut body,
         } = request;
-        let _invalidation = Invalidation::of(&target, &self.info_cache);
         let mut newest = None;
         for _ in 0..MAX_ATTEMPTS {
             let (info, decision) = self.decide(&target, &context, newest.take()).await?;
             context.decided_under = info.generations();
+            let _invalidation = Invalidation::of(&target, &self.info_cache);
             let mut action = action.clone();
             if decision == Decision::Allow {
                 keep_owners_properties(&mut action);

@@ -76,11 +76,11 @@ impl ProtocolFilter for Auth {
         let Ok(caller) = self.authenticate(request.headers()).await else {
             return unauthorized(realm_of(path).as_deref());
         };
-        let path = path.to_owned();
+        let uri = request.uri().clone();
         request.extensions_mut().insert(Authenticated(caller));
         let mut response = pass(&self.inner, request).await;
         if response.status() == StatusCode::UNAUTHORIZED {
-            add_realm(&mut response, realm_of(&path).as_deref());
+            add_realm(&mut response, realm_of(uri.path()).as_deref());
         }
         response
     }
