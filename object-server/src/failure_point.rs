@@ -102,7 +102,9 @@ impl FailurePoints {
 
     /// How often `name` was reached so far, whatever happened there.
     pub fn hits(&self, name: &str) -> u64 {
-        self.0.as_ref().map_or(0, |points| points.named.lock().get(name).map_or(0, |point| point.hits))
+        self.0.as_ref().map_or(0, |points| {
+            points.named.lock().get(name).map_or(0, |point| point.hits)
+        })
     }
 
     /// Waits until `name` was reached `hits` times.
@@ -141,7 +143,10 @@ impl Points {
             Some(Failure::Error(kind)) => Err(io::Error::new(kind, format!("failure point {name}"))),
             Some(Failure::Abort) => std::process::abort(),
             Some(Failure::Wait) => {
-                while named.get(name).is_some_and(|point| point.failure == Some(Failure::Wait)) {
+                while named
+                    .get(name)
+                    .is_some_and(|point| point.failure == Some(Failure::Wait))
+                {
                     self.disarmed.wait(&mut named);
                 }
                 Ok(())
@@ -169,7 +174,15 @@ impl Point {
 
 impl fmt::Debug for FailurePoints {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "FailurePoints({})", if self.0.is_some() { "armed by a test" } else { "none" })
+        write!(
+            formatter,
+            "FailurePoints({})",
+            if self.0.is_some() {
+                "armed by a test"
+            } else {
+                "none"
+            }
+        )
     }
 }
 

@@ -1,0 +1,360 @@
+#![doc = include_str!("journal/README.md")]
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::config::Size;
+use parking_lot::{Condvar, Mutex};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use tokio::sync::watch;
+
+use crate::durable;
+use crate::failure_point::FailurePoints;
+use crate::settings::Durability;
+
+mod entry;
+mod error;
+mod frame;
+mod replay;
+mod reserve;
+mod segment;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::{Action, Entry, Footprint, Kind, Record};
+pub use error::JournalError;
+pub use replay::Replay;
+use reserve::Reserve;
+use writer::Writer;
+
+/// What may wait in memory to be written.
+const MAX_BUFFER: usize = 4 << 20;
+
+/// On a full disk so much of the reserve is left to changes that were announced before.
+const MARGIN: u64 = 1 << 20;
+
+/// How long to wait for a process that is just letting go of the journal.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The place of an entry in the log; later entries have greater ones, also across restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u64);
+
+/// How a journal behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How large it may grow.
+    pub maximum: Size,
+    /// What a DELETE may use beyond that, also on a full disk.
+    pub reserve: Size,
+    /// About how large one file is; at most an eighth of the maximum is used.
+    pub segment: Size,
+    /// Whether what is acknowledged survives a power cut.
+    pub durability: Durability,
+    /// Where tests make it fail.
+    pub failure_points: FailurePoints,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            maximum: Size(256 << 20),
+            reserve: Size(16 << 20),
+            segment: Size(16 << 20),
+            durability: Durability::Durable,
+            failure_points: FailurePoints::default(),
+        }
+    }
+}
+
+/// What a journal did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Entries taken.
+    pub entries: u64,
+    /// Batches written.
+    pub writes: u64,
+    /// Batches synced.
+    pub syncs: u64,
+    /// Bytes of the log at present.
+    pub bytes: u64,
+}
+
+/// The log of one server. Dropping it loses what was not synced, as the end of the process would; see
+/// [`close`](Self::close).
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    progress: watch::Sender<Progress>,
+    maximum: u64,
+    reserve: u64,
+    durability: Durability,
+    failure_points: FailurePoints,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Frames that the writer has not taken.
+    buffer: Vec<u8>,
+    /// The position behind the last entry.
+    end: u64,
+    /// The position of the oldest entry still kept.
+    oldest: u64,
+    /// Somebody waits for everything below.
+    wanted: u64,
+    /// Nobody needs anything below.
+    release: u64,
+    /// On a full disk, what is left of the reserve.
+    full_disk: Option<u64>,
+    ending: Option<Ending>,
+    failure: Option<Arc<io::Error>>,
+    statistics: Statistics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Closed,
+    Dropped,
+}
+
+/// How far the writer is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    synced: u64,
+    released: u64,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Running,
+    Failed,
+    Ended,
+}
+
+impl Journal {
+    /// Opens or makes the log in `directory` and gives what it still holds. Blocks.
+    ///
+    /// # Errors
+    /// When another process uses it, a file cannot be read or written, or is damaged elsewhere than at its end.
+    pub fn open(directory: &Path, settings: &Settings) -> Result<(Self, Replay), JournalError> {
+        durable::make_directory(directory).map_err(|error| JournalError::io(directory, error))?;
+        let lock = lock(directory)?;
+        let found = replay::open(directory)?;
+        let reserve = Reserve::open(directory, settings.reserve.0)
+            .map_err(|error| JournalError::io(&directory.join("reserve"), error))?;
+        let (oldest, end) = (found.bases.first().copied().unwrap_or(0), found.last.end());
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                buffer: Vec::new(),
+                end,
+                oldest,
+                wanted: 0,
+                release: 0,
+                full_disk: (!reserve.is_whole()).then(|| reserve.left()),
+                ending: None,
+                failure: None,
+                statistics: Statistics::default(),
+            }),
+            wake: Condvar::new(),
+            progress: watch::Sender::new(Progress {
+                synced: end,
+                released: 0,
+                status: Status::Running,
+            }),
+            maximum: settings.maximum.0,
+            reserve: settings.reserve.0,
+            durability: settings.durability,
+            failure_points: settings.failure_points.clone(),
+        });
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            directory: directory.to_owned(),
+            segment: found.last,
+            bases: found.bases.into(),
+            segment_size: settings.segment.0.min(settings.maximum.0 / 8),
+            reserve,
+            batch: Vec::new(),
+            released: 0,
+            lock,
+        };
+        let thread = std::thread::Builder::new().name("journal".into());
+        thread
+            .spawn(move || writer.run())
+            .map_err(|error| JournalError::io(directory, error))?;
+        Ok((Self { shared }, found.entries))
+    }
+
+    /// Puts an entry at the end of the log, in memory. What ends an announced change is always taken.
+    ///
+    /// # Errors
+    /// When the log or its buffer is full, has failed or is closed.
+    pub fn append(&self, entry: &Entry) -> Result<Position, JournalError> {
+        self.append_within(entry, false)
+    }
+
+    /// The same for what frees space: it may use the reserve.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_reserved(&self, entry: &Entry) -> Result<Position, JournalError> {
+        self.append_within(entry, true)
+    }
+
+    fn append_within(&self, entry: &Entry, frees_space: bool) -> Result<Position, JournalError> {
+        let frame = frame::encode(entry).map_err(|error| JournalError::Entry(error.to_string()))?;
+        let mut state = self.shared.state.lock();
+        if let Some(failure) = &state.failure {
+            return Err(JournalError::Failed(Arc::clone(failure)));
+        }
+        if state.ending.is_some() {
+            return Err(JournalError::Closed);
+        }
+        if !entry.kind.is_end() {
+            self.shared.admit(&state, frame.len(), frees_space)?;
+        }
+        let position = Position(state.end);
+        state.end += frame.len() as u64;
+        state.buffer.extend_from_slice(&frame);
+        state.statistics.entries += 1;
+        Ok(position)
+    }
+
+    /// Waits until the entry at `through`, and with it all before, is durable.
+    ///
+    /// # Errors
+    /// 503 when it is not: the change must not be acknowledged.
+    pub async fn sync(&self, through: Position) -> Result<(), common::Error> {
+        if self.shared.progress.borrow().synced > through.0 {
+            return Ok(());
+        }
+        let target = {
+            let mut state = self.shared.state.lock();
+            let target = through.0.saturating_add(1).min(state.end);
+            state.wanted = state.wanted.max(target);
+            target
+        };
+        self.shared.wake.notify_one();
+        self.wait(|progress| progress.synced >= target).await
+    }
+
+    /// Nobody needs what is before `up_to`: files that hold nothing else are removed.
+    ///
+    /// # Errors
+    /// 503 when the journal has failed.
+    pub async fn release(&self, up_to: Position) -> Result<(), common::Error> {
+        let target = {
+            let mut state = self.shared.state.lock();
+            state.release = state.release.max(up_to.0.min(state.end));
+            state.release
+        };
+        self.shared.wake.notify_one();
+        self.wait(|progress| progress.released >= target).await
+    }
+
+    /// Where the next entry will be.
+    pub fn position(&self) -> Position {
+        Position(self.shared.state.lock().end)
+    }
+
+    /// What it did so far.
+    pub fn statistics(&self) -> Statistics {
+        let state = self.shared.state.lock();
+        Statistics {
+            bytes: state.end - state.oldest,
+            ..state.statistics
+        }
+    }
+
+    /// Makes everything durable and ends; nothing can be appended any more.
+    ///
+    /// # Errors
+    /// 503 when something could not be made durable.
+    pub async fn close(&self) -> Result<(), common::Error> {
+        self.shared.end(Ending::Closed);
+        self.wait(|progress| progress.status == Status::Ended).await
+    }
+
+    async fn wait(&self, mut is_done: impl FnMut(&Progress) -> bool) -> Result<(), common::Error> {
+        let mut receiver = self.shared.progress.subscribe();
+        let reached = receiver.wait_for(|progress| is_done(progress) || progress.status != Status::Running);
+        let progress = *reached
+            .await
+            .map_err(|error| common::Error::unavailable(error, None))?;
+        if is_done(&progress) {
+            return Ok(());
+        }
+        let failure = self.shared.state.lock().failure.clone();
+        Err(failure.map_or(JournalError::Closed, JournalError::Failed).into())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.end(Ending::Dropped);
+    }
+}
+
+impl Shared {
+    /// Whether an announcement of this length may be taken.
+    fn admit(&self, state: &State, length: usize, frees_space: bool) -> Result<(), JournalError> {
+        if state.buffer.len() + length > MAX_BUFFER {
+            return Err(JournalError::Busy);
+        }
+        let used = state.end - state.oldest + length as u64;
+        let allowed = if frees_space {
+            self.maximum.saturating_add(self.reserve)
+        } else {
+            self.maximum
+        };
+        let disk_allows = match state.full_disk {
+            None => true,
+            Some(left) => frees_space && left > MARGIN + (state.buffer.len() + length) as u64,
+        };
+        if used <= allowed && disk_allows {
+            Ok(())
+        } else {
+            Err(JournalError::Full)
+        }
+    }
+
+    fn end(&self, ending: Ending) {
+        self.state.lock().ending.get_or_insert(ending);
+        self.wake.notify_one();
+    }
+}
+
+/// Locks the log for this process, or for this journal of it.
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let path = directory.join("lock");
+    let failed = |error| JournalError::io(&path, error);
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    let started = tokio::time::Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) if started.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(Errno::WOULDBLOCK) => return Err(JournalError::Locked(directory.to_owned())),
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the journal says.
+
+use std::net::IpAddr;
+
+use common::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::node::{NodePath, WriteId};
+
+/// One statement about one account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The account's number.
+    pub account_id: u64,
+    /// What is said.
+    pub kind: Kind,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A change is about to be made.
+    Begin {
+        /// The write.
+        id: WriteId,
+        /// What it changes.
+        path: NodePath,
+        /// How.
+        action: Action,
+        /// What was there when it began.
+        #[serde(default)]
+        old: Option<Footprint>,
+        /// The record of it, should it succeed.
+        record: Record,
+    },
+    /// Storage shows the change.
+    Commit {
+        /// The write.
+        id: WriteId,
+        /// Its place in the account's order.
+        seq: u64,
+        /// What it changed.
+        path: NodePath,
+        /// What was there.
+        #[serde(default)]
+        old: Option<Footprint>,
+        /// What is there.
+        #[serde(default)]
+        new: Option<Footprint>,
+        /// Who did what.
+        record: Record,
+    },
+    /// Nothing came of it.
+    Abort {
+        /// The write.
+        id: WriteId,
+    },
+    /// A directory is about to be renamed.
+    Moving {
+        /// The operation.
+        id: WriteId,
+        /// Where it is.
+        from: NodePath,
+        /// Where it will be.
+        to: NodePath,
+        /// What storage knows it by, wherever it is.
+        identity: u64,
+        /// Objects below it.
+        objects: u64,
+        /// Bytes of these.
+        bytes: u64,
+    },
+    /// A directory was renamed.
+    Moved {
+        /// The operation.
+        id: WriteId,
+        /// Its place in the account's order.
+        seq: u64,
+        /// Where it was.
+        from: NodePath,
+        /// Where it is.
+        to: NodePath,
+        /// What storage knows it by, wherever it is.
+        identity: u64,
+        /// Objects below it.
+        objects: u64,
+        /// Bytes of these.
+        bytes: u64,
+    },
+    /// A directory is about to be moved to the trash.
+    Detaching {
+        /// The operation.
+        id: WriteId,
+        /// Where it is.
+        path: NodePath,
+        /// What storage knows it by, also in the trash.
+        identity: u64,
+        /// Objects below it.
+        objects: u64,
+        /// Bytes of these.
+        bytes: u64,
+    },
+    /// A directory is in the trash.
+    Detached {
+        /// The operation.
+        id: WriteId,
+        /// Its place in the account's order.
+        seq: u64,
+        /// Where it was.
+        path: NodePath,
+        /// What storage knows it by, also in the trash.
+        identity: u64,
+        /// Objects below it.
+        objects: u64,
+        /// Bytes of these.
+        bytes: u64,
+    },
+}
+
+impl Kind {
+    /// Whether this ends something that was announced. It is always taken: storage has the change already.
+    pub(super) const fn is_end(&self) -> bool {
+        match self {
+            Self::Begin { .. } | Self::Moving { .. } | Self::Detaching { .. } => false,
+            Self::Commit { .. } | Self::Abort { .. } | Self::Moved { .. } | Self::Detached { .. } => true,
+        }
+    }
+}
+
+/// How a node is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Made or replaced.
+    Put,
+    /// Attributes replaced.
+    Post,
+    /// Removed.
+    Delete,
+}
+
+/// What a node that is there adds to the counters of what it is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// 1 for an object, 0 for a container or account.
+    pub objects: u64,
+    /// Bytes of an object.
+    pub bytes: u64,
+}
+
+/// Who did what, when, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When the request was made.
+    pub time: Timestamp,
+    /// By whom; `None` is anonymous.
+    #[serde(default)]
+    pub user_id: Option<u64>,
+    /// `object/put`; kept to 64 bytes.
+    #[serde(serialize_with = "cut::<_, 64>")]
+    pub action: String,
+    /// The status of the answer.
+    pub result: u16,
+    /// Bytes that came along.
+    pub bytes: u64,
+    /// The client's address.
+    #[serde(default, with = "address")]
+    pub address: Option<IpAddr>,
+    /// The client's `User-Agent`; kept to 512 bytes.
+    #[serde(default, serialize_with = "cut_some")]
+    pub agent: Option<String>,
+    /// The transaction of the client's request; kept to 128 bytes.
+    #[serde(serialize_with = "cut::<_, 128>")]
+    pub transaction_id: String,
+}
+
+fn cut_text(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+fn cut<S: serde::Serializer, const LIMIT: usize>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(cut_text(text, LIMIT))
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde calls")]
+fn cut_some<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref()
+        .map(|text| cut_text(text, 512))
+        .serialize(serializer)
+}
+
+/// An address as text, which every reader of the log understands.
+mod address {
+    use std::net::IpAddr;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the form that serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        address: &Option<IpAddr>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        address.map(|address| address.to_string()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<IpAddr>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
+    }
+}

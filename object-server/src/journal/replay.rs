@@ -1,0 +1,95 @@
+//! Reading the log at start-up.
+
+use std::fs;
+use std::path::Path;
+
+use super::entry::Entry;
+use super::frame::{self, Read};
+use super::segment::{self, Segment};
+use super::{JournalError, Position};
+
+/// What the log still holds, in order.
+pub type Replay = Vec<(Position, Entry)>;
+
+/// The log as it was found, with its last file ready to be written to.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The positions of all files, the last included.
+    pub(super) bases: Vec<u64>,
+    pub(super) last: Segment,
+    pub(super) entries: Replay,
+}
+
+/// Reads all files; an empty directory gets its first one.
+pub(super) fn open(directory: &Path) -> Result<Found, JournalError> {
+    let unreadable = |error| JournalError::io(directory, error);
+    let mut bases = segment::list(directory).map_err(unreadable)?;
+    if bases.is_empty() {
+        bases.push(0);
+        let last = Segment::create(directory, 0, &[]).map_err(unreadable)?;
+        return Ok(Found {
+            bases,
+            last,
+            entries: Replay::new(),
+        });
+    }
+    let mut entries = Replay::new();
+    let mut frames = Vec::new();
+    let mut expected = None;
+    for (index, &base) in bases.iter().enumerate() {
+        if let Some(expected) = expected.filter(|expected| *expected != base) {
+            let file = segment::path(directory, base);
+            let reason =
+                format!("the file before it ends at {expected}, so something is missing between them");
+            return Err(JournalError::Corrupt {
+                file,
+                offset: 0,
+                reason,
+            });
+        }
+        let is_last = index + 1 == bases.len();
+        frames = read_file(directory, base, is_last, &mut entries)?;
+        expected = Some(base + frames.len() as u64);
+    }
+    let base = bases.last().copied().unwrap_or(0);
+    // What was read may be in the page cache only, left by a process whose sync failed.
+    let last = Segment::create(directory, base, &frames).map_err(unreadable)?;
+    Ok(Found { bases, last, entries })
+}
+
+/// Reads one file and gives its good frames.
+fn read_file(
+    directory: &Path,
+    base: u64,
+    is_last: bool,
+    entries: &mut Replay,
+) -> Result<Vec<u8>, JournalError> {
+    let file = segment::path(directory, base);
+    let mut bytes = fs::read(&file).map_err(|error| JournalError::io(&file, error))?;
+    let corrupt = |offset: usize, reason: String| JournalError::Corrupt {
+        file: file.clone(),
+        offset,
+        reason,
+    };
+    let frames = segment::frames(&bytes, base).map_err(|reason| corrupt(0, reason.to_owned()))?;
+    let mut offset = 0;
+    loop {
+        match frame::read(&frames[offset..]) {
+            Read::Entry(entry, length) => {
+                entries.push((Position(base + offset as u64), *entry));
+                offset += length;
+            }
+            Read::End => break,
+            Read::Torn(reason) if is_last => {
+                let dropped = frames.len() - offset;
+                tracing::warn!(file = %file.display(), offset, dropped, reason, "the journal's torn end is dropped");
+                break;
+            }
+            Read::Torn(reason) => return Err(corrupt(segment::HEADER + offset, reason.to_owned())),
+            Read::Foreign(reason) => return Err(corrupt(segment::HEADER + offset, reason)),
+        }
+    }
+    bytes.truncate(segment::HEADER + offset);
+    bytes.drain(..segment::HEADER);
+    Ok(bytes)
+}

@@ -1,0 +1,98 @@
+//! A file of the log.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::durable;
+
+/// Bytes before the first frame.
+pub(super) const HEADER: usize = 24;
+
+const MAGIC: &[u8; 8] = b"stobjlog";
+const VERSION: u32 = 1;
+
+/// The file that is written to.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) file: File,
+    /// The position of its first frame.
+    pub(super) base: u64,
+    /// Bytes of frames in it.
+    pub(super) length: u64,
+}
+
+impl Segment {
+    /// Makes the file with these frames in it, complete and durable before it bears its name, or replaces the one
+    /// that does.
+    pub(super) fn create(directory: &Path, base: u64, frames: &[u8]) -> io::Result<Self> {
+        let file = durable::replace(&path(directory, base), &[&header(base), frames])?;
+        Ok(Self {
+            file,
+            base,
+            length: frames.len() as u64,
+        })
+    }
+
+    /// Where in the file the next frame goes.
+    pub(super) const fn offset(&self) -> u64 {
+        HEADER as u64 + self.length
+    }
+
+    /// The position behind its last frame.
+    pub(super) const fn end(&self) -> u64 {
+        self.base + self.length
+    }
+}
+
+/// The file whose first frame has this position.
+pub(super) fn path(directory: &Path, base: u64) -> PathBuf {
+    directory.join(format!("{base:016}.log"))
+}
+
+/// The positions of all files of a log, in order; leftovers of files that were being made are removed.
+pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut bases = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
+            continue;
+        };
+        let is_number = stem.len() >= 16 && stem.bytes().all(|byte| byte.is_ascii_digit());
+        match (is_number, extension) {
+            (true, "tmp") => fs::remove_file(directory.join(&name))?,
+            (true, "log") => bases.extend(stem.parse::<u64>()),
+            _ => {}
+        }
+    }
+    bases.sort_unstable();
+    Ok(bases)
+}
+
+/// The frames of a file: what is behind its header, which must be that of this position.
+pub(super) fn frames(bytes: &[u8], base: u64) -> Result<&[u8], &'static str> {
+    let (found, frames) = bytes
+        .split_first_chunk::<HEADER>()
+        .ok_or("the file's header is cut off")?;
+    if found[..8] != *MAGIC {
+        return Err("the file is not a journal");
+    }
+    if found[8..12] != VERSION.to_le_bytes() {
+        return Err("the file is of another version of the journal");
+    }
+    if *found == header(base) {
+        Ok(frames)
+    } else {
+        Err("the file's header is damaged, or the file was renamed")
+    }
+}
+
+fn header(base: u64) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[12..20].copy_from_slice(&base.to_le_bytes());
+    let checksum = crc32c::crc32c(&header[..20]);
+    header[20..].copy_from_slice(&checksum.to_le_bytes());
+    header
+}

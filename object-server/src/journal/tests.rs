@@ -1,0 +1,571 @@
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use common::Timestamp;
+use common::name::{ContainerName, ObjectName};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::failure_point::Failure;
+use crate::node::{NodePath, WriteId};
+
+fn record() -> Record {
+    Record {
+        time: Timestamp::from_seconds(9),
+        user_id: Some(7),
+        action: "object/put".into(),
+        result: 201,
+        bytes: 5,
+        address: Some(IpAddr::from([192, 0, 2, 1])),
+        agent: Some("curl/8".into()),
+        transaction_id: "tx1".into(),
+    }
+}
+
+fn object(name: &str) -> NodePath {
+    NodePath::Object(ContainerName::new("c").unwrap(), ObjectName::new(name).unwrap())
+}
+
+fn begin(id: u64) -> Entry {
+    let kind = Kind::Begin {
+        id: WriteId(id),
+        path: object("photos/a b.jpg"),
+        action: Action::Put,
+        old: None,
+        record: record(),
+    };
+    Entry { account_id: 1, kind }
+}
+
+fn commit(id: u64) -> Entry {
+    let kind = Kind::Commit {
+        id: WriteId(id),
+        seq: id,
+        path: object("photos/a b.jpg"),
+        old: None,
+        new: Some(Footprint { objects: 1, bytes: 5 }),
+        record: record(),
+    };
+    Entry { account_id: 1, kind }
+}
+
+fn small(maximum: u64) -> Settings {
+    Settings {
+        maximum: Size(maximum),
+        reserve: Size(4 << 20),
+        segment: Size(4096),
+        ..Settings::default()
+    }
+}
+
+fn open(directory: &TempDir, settings: &Settings) -> (Journal, Vec<Entry>) {
+    let (journal, replay) = Journal::open(directory.path(), settings).unwrap();
+    let mut last = None;
+    for (position, _) in &replay {
+        assert!(last < Some(*position), "positions rise");
+        last = Some(*position);
+    }
+    assert!(last < Some(journal.position()));
+    (journal, replay.into_iter().map(|(_, entry)| entry).collect())
+}
+
+fn files(directory: &TempDir) -> Vec<PathBuf> {
+    let bases = segment::list(directory.path()).unwrap();
+    bases
+        .into_iter()
+        .map(|base| segment::path(directory.path(), base))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_synced_is_there_after_a_crash() {
+    let directory = TempDir::new().unwrap();
+    let settings = Settings::default();
+    let (journal, replay) = open(&directory, &settings);
+    assert!(replay.is_empty());
+    let entries: Vec<_> = (0..50).flat_map(|id| [begin(id), commit(id)]).collect();
+    let mut last = Position::default();
+    for entry in &entries {
+        last = journal.append(entry).unwrap();
+    }
+    journal.sync(last).await.unwrap();
+    journal.append(&begin(99)).unwrap();
+    drop(journal);
+    let (journal, replay) = open(&directory, &settings);
+    assert_eq!(replay[..entries.len()], entries);
+    let position = journal.append(&begin(100)).unwrap();
+    journal.sync(position).await.unwrap();
+    drop(journal);
+    assert_eq!(open(&directory, &settings).1.last(), Some(&begin(100)));
+}
+
+#[tokio::test]
+async fn closing_keeps_everything_and_ends_it() {
+    let directory = TempDir::new().unwrap();
+    let (journal, _) = open(&directory, &Settings::default());
+    journal.append(&begin(1)).unwrap();
+    journal.close().await.unwrap();
+    assert!(matches!(journal.append(&begin(2)), Err(JournalError::Closed)));
+    let (journal, replay) = open(&directory, &Settings::default());
+    assert_eq!(replay, [begin(1)]);
+    journal.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_waiters_share_a_sync() {
+    let directory = TempDir::new().unwrap();
+    let points = FailurePoints::new();
+    let settings = Settings {
+        failure_points: points.clone(),
+        ..Settings::default()
+    };
+    let (journal, _) = Journal::open(directory.path(), &settings).unwrap();
+    let journal = Arc::new(journal);
+    points.arm("journal:after_write_before_sync", Failure::Wait);
+    let first = journal.append(&begin(0)).unwrap();
+    let held = tokio::spawn({
+        let journal = Arc::clone(&journal);
+        async move { journal.sync(first).await }
+    });
+    points.reached("journal:after_write_before_sync", 1).await;
+    let positions: Vec<_> = (1..=64).map(|id| journal.append(&begin(id)).unwrap()).collect();
+    let waiters: Vec<_> = positions
+        .into_iter()
+        .map(|position| {
+            let journal = Arc::clone(&journal);
+            tokio::spawn(async move { journal.sync(position).await })
+        })
+        .collect();
+    assert!(!held.is_finished(), "nothing is acknowledged before it is synced");
+    points.disarm("journal:after_write_before_sync");
+    held.await.unwrap().unwrap();
+    for waiter in waiters {
+        waiter.await.unwrap().unwrap();
+    }
+    let statistics = journal.statistics();
+    assert_eq!((statistics.entries, statistics.syncs), (65, 2));
+}
+
+#[tokio::test]
+async fn relaxed_writes_without_syncing() {
+    let directory = TempDir::new().unwrap();
+    let settings = Settings {
+        durability: Durability::Relaxed,
+        ..Settings::default()
+    };
+    let (journal, _) = open(&directory, &settings);
+    let position = journal.append(&begin(1)).unwrap();
+    journal.sync(position).await.unwrap();
+    assert_eq!((journal.statistics().writes, journal.statistics().syncs), (1, 0));
+    drop(journal);
+    assert_eq!(open(&directory, &settings).1, [begin(1)]);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_final() {
+    for point in [
+        "journal:before_write",
+        "journal:after_write_before_sync",
+        "journal:after_sync",
+    ] {
+        let directory = TempDir::new().unwrap();
+        let points = FailurePoints::new();
+        let settings = Settings {
+            failure_points: points.clone(),
+            ..Settings::default()
+        };
+        let (journal, _) = open(&directory, &settings);
+        let good = journal.append(&begin(1)).unwrap();
+        journal.sync(good).await.unwrap();
+        points.arm_later(point, Failure::Error(io::ErrorKind::Other), 0, 1);
+        let bad = journal.append(&begin(2)).unwrap();
+        assert_eq!(journal.sync(bad).await.unwrap_err().status(), 503, "{point}");
+        assert!(matches!(journal.append(&begin(3)), Err(JournalError::Failed(_))));
+        assert_eq!(journal.sync(bad).await.unwrap_err().status(), 503);
+        assert_eq!(journal.release(bad).await.unwrap_err().status(), 503);
+        assert_eq!(journal.close().await.unwrap_err().status(), 503);
+        journal.sync(good).await.unwrap();
+        drop(journal);
+        let (journal, replay) = open(&directory, &Settings::default());
+        assert_eq!(replay.first(), Some(&begin(1)));
+        let next = journal.append(&begin(4)).unwrap();
+        journal.sync(next).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn files_rotate_and_are_released() {
+    let directory = TempDir::new().unwrap();
+    let settings = small(1 << 20);
+    let (journal, _) = open(&directory, &settings);
+    let mut positions = Vec::new();
+    for id in 0..100 {
+        let position = journal.append(&begin(id)).unwrap();
+        journal.sync(position).await.unwrap();
+        positions.push(position);
+    }
+    let before = files(&directory);
+    assert!(before.len() > 4, "{before:?}");
+    journal.release(positions[50]).await.unwrap();
+    let after = files(&directory);
+    assert!(after.len() < before.len() && before.ends_with(&after));
+    drop(journal);
+    let (journal, replay) = open(&directory, &settings);
+    assert_eq!(*replay.last().unwrap(), begin(99));
+    assert!(replay.len() >= 50 && replay.len() < 70, "{}", replay.len());
+    assert!(replay.contains(&begin(50)));
+    journal.release(journal.position()).await.unwrap();
+    assert_eq!(files(&directory).len(), 1);
+    assert!(journal.position() > positions[99], "positions rise for ever");
+}
+
+#[tokio::test]
+async fn a_full_log_takes_deletes_and_ends_only() {
+    let directory = TempDir::new().unwrap();
+    let settings = Settings {
+        reserve: Size(8 << 10),
+        ..small(32 << 10)
+    };
+    let (journal, _) = open(&directory, &settings);
+    let mut taken = 0;
+    let full = loop {
+        match journal.append(&begin(taken)) {
+            Ok(position) => journal.sync(position).await.unwrap(),
+            Err(error) => break error,
+        }
+        taken += 1;
+    };
+    assert!(matches!(full, JournalError::Full));
+    assert_eq!(common::Error::from(full).status(), 507);
+    let mut reserved = 0;
+    while journal.append_reserved(&begin(reserved)).is_ok() {
+        reserved += 1;
+    }
+    assert!(reserved > 10 && reserved < taken, "{reserved} of {taken}");
+    for id in 0..taken {
+        journal.append(&commit(id)).unwrap();
+    }
+    let end = journal.position();
+    journal.release(end).await.unwrap();
+    for id in 0..taken / 2 {
+        journal.append(&begin(id)).unwrap();
+    }
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_deletes_from_the_reserve() {
+    let directory = TempDir::new().unwrap();
+    let points = FailurePoints::new();
+    let settings = Settings {
+        failure_points: points.clone(),
+        ..small(1 << 20)
+    };
+    let (journal, _) = open(&directory, &settings);
+    let full = Failure::Error(io::ErrorKind::StorageFull);
+    points.arm("journal:before_refill", full);
+    points.arm_later("journal:before_write", full, 0, 2);
+    let position = journal.append(&begin(1)).unwrap();
+    journal.sync(position).await.unwrap();
+    assert_eq!(
+        fs::metadata(directory.path().join("reserve")).unwrap().len(),
+        2 << 20
+    );
+    assert!(matches!(journal.append(&begin(2)), Err(JournalError::Full)));
+    let position = journal.append_reserved(&begin(3)).unwrap();
+    journal.sync(position).await.unwrap();
+    points.disarm("journal:before_refill");
+    let position = journal.append(&commit(3)).unwrap();
+    journal.sync(position).await.unwrap();
+    journal.release(position).await.unwrap();
+    assert_eq!(
+        fs::metadata(directory.path().join("reserve")).unwrap().len(),
+        4 << 20
+    );
+    journal.append(&begin(4)).unwrap();
+    journal.close().await.unwrap();
+    assert_eq!(
+        open(&directory, &settings).1,
+        [begin(1), begin(3), commit(3), begin(4)]
+    );
+}
+
+#[tokio::test]
+async fn the_buffer_is_bounded() {
+    let directory = TempDir::new().unwrap();
+    let points = FailurePoints::new();
+    let settings = Settings {
+        failure_points: points.clone(),
+        ..Settings::default()
+    };
+    let (journal, _) = open(&directory, &settings);
+    points.arm("journal:before_write", Failure::Wait);
+    let mut long = begin(1);
+    if let Kind::Begin { record, .. } = &mut long.kind {
+        record.agent = Some("x".repeat(5000));
+    }
+    let first = journal.append(&long).unwrap();
+    let length = journal.position().0 - first.0;
+    assert!(length < 1000, "the agent is cut");
+    let taken = (0..MAX_BUFFER)
+        .take_while(|_| journal.append(&long).is_ok())
+        .count() as u64;
+    assert!((taken + 1) * length <= MAX_BUFFER as u64);
+    assert!(matches!(journal.append(&long), Err(JournalError::Busy)));
+    points.disarm("journal:before_write");
+    journal.sync(journal.position()).await.unwrap();
+    journal.append(&long).unwrap();
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let directory = TempDir::new().unwrap();
+    let (_journal, _) = open(&directory, &Settings::default());
+    let path = directory.path().join("lock");
+    let other = File::options().write(true).open(path).unwrap();
+    assert_eq!(
+        flock(&other, FlockOperation::NonBlockingLockExclusive),
+        Err(Errno::WOULDBLOCK)
+    );
+}
+
+/// A log of three files, the last with a few entries.
+async fn three_files(directory: &TempDir) -> Vec<Entry> {
+    let (journal, _) = open(directory, &small(1 << 20));
+    let mut entries = Vec::new();
+    while files(directory).len() < 3 || entries.len() % 20 != 0 {
+        entries.push(begin(entries.len() as u64));
+        let position = journal.append(entries.last().unwrap()).unwrap();
+        journal.sync(position).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    entries
+}
+
+#[tokio::test]
+async fn a_torn_end_loses_only_what_was_torn() {
+    let directory = TempDir::new().unwrap();
+    let entries = three_files(&directory).await;
+    let last = files(&directory).pop().unwrap();
+    let whole = fs::read(&last).unwrap();
+    let frame = frame::encode(entries.last().unwrap()).unwrap().len();
+    let kept = &entries[..entries.len() - 1];
+    for length in whole.len() - frame..whole.len() {
+        fs::write(&last, &whole[..length]).unwrap();
+        assert_eq!(open(&directory, &small(1 << 20)).1, kept, "{length} bytes");
+    }
+    for byte in whole.len() - frame..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[byte] ^= 0x40;
+        fs::write(&last, &damaged).unwrap();
+        assert_eq!(open(&directory, &small(1 << 20)).1, kept, "byte {byte}");
+    }
+    let (journal, _) = open(&directory, &small(1 << 20));
+    let position = journal.append(&commit(5)).unwrap();
+    journal.sync(position).await.unwrap();
+    drop(journal);
+    assert_eq!(open(&directory, &small(1 << 20)).1.last(), Some(&commit(5)));
+}
+
+#[tokio::test]
+async fn damage_in_an_older_file_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    three_files(&directory).await;
+    let paths = files(&directory);
+    let whole = fs::read(&paths[1]).unwrap();
+    let second = frame::encode(&begin(0)).unwrap().len() + segment::HEADER;
+    let mut damaged = whole.clone();
+    damaged[second + 20] ^= 1;
+    fs::write(&paths[1], &damaged).unwrap();
+    match Journal::open(directory.path(), &small(1 << 20)) {
+        Err(JournalError::Corrupt { file, offset, .. }) => {
+            assert_eq!((file, offset), (paths[1].clone(), second))
+        }
+        other => panic!("{other:?}"),
+    }
+    fs::write(&paths[1], &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(
+        Journal::open(directory.path(), &small(1 << 20)),
+        Err(JournalError::Corrupt { .. })
+    ));
+    fs::remove_file(&paths[1]).unwrap();
+    assert!(matches!(
+        Journal::open(directory.path(), &small(1 << 20)),
+        Err(JournalError::Corrupt { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_killed_rotation_leaves_nothing_behind() {
+    let directory = TempDir::new().unwrap();
+    let entries = three_files(&directory).await;
+    let leftover = segment::path(directory.path(), 77_777).with_extension("tmp");
+    fs::write(&leftover, b"stobj").unwrap();
+    assert_eq!(open(&directory, &small(1 << 20)).1, entries);
+    assert!(!leftover.exists());
+}
+
+fn any_path() -> impl Strategy<Value = NodePath> {
+    prop_oneof![
+        Just(NodePath::Account),
+        "[^/]{1,20}".prop_map(|name| NodePath::Container(ContainerName::new(name).unwrap())),
+        ("[^/]{1,20}", "(?s).{1,40}").prop_map(|(container, object)| {
+            NodePath::Object(
+                ContainerName::new(container).unwrap(),
+                ObjectName::new(object).unwrap(),
+            )
+        }),
+    ]
+}
+
+fn any_footprint() -> impl Strategy<Value = Option<Footprint>> {
+    prop::option::of((0..2_u64, any::<u64>()).prop_map(|(objects, bytes)| Footprint { objects, bytes }))
+}
+
+prop_compose! {
+    fn any_record()(
+        time in any::<u64>(),
+        user_id in prop::option::of(any::<u64>()),
+        result in any::<u16>(),
+        bytes in any::<u64>(),
+        address in prop::option::of(any::<IpAddr>()),
+        agent in prop::option::of("\\PC{0,100}"),
+        texts in ("\\PC{0,16}", "\\PC{0,32}"),
+    ) -> Record {
+        let (action, transaction_id) = texts;
+        Record { time: Timestamp::from_units(time), user_id, action, result, bytes, address, agent, transaction_id }
+    }
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    let id = any::<u64>().prop_map(WriteId);
+    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let actions = prop_oneof![Just(Action::Put), Just(Action::Post), Just(Action::Delete)];
+    prop_oneof![
+        (id.clone(), any_path(), actions, any_footprint(), any_record()).prop_map(
+            |(id, path, action, old, record)| Kind::Begin {
+                id,
+                path,
+                action,
+                old,
+                record
+            }
+        ),
+        (
+            id.clone(),
+            any::<u64>(),
+            any_path(),
+            any_footprint(),
+            any_footprint(),
+            any_record()
+        )
+            .prop_map(|(id, seq, path, old, new, record)| Kind::Commit {
+                id,
+                seq,
+                path,
+                old,
+                new,
+                record
+            }),
+        id.clone().prop_map(|id| Kind::Abort { id }),
+        (id.clone(), any_path(), any_path(), numbers).prop_map(
+            |(id, from, to, (identity, objects, bytes, _))| Kind::Moving {
+                id,
+                from,
+                to,
+                identity,
+                objects,
+                bytes
+            }
+        ),
+        (id.clone(), any_path(), any_path(), numbers).prop_map(
+            |(id, from, to, (identity, objects, bytes, seq))| {
+                Kind::Moved {
+                    id,
+                    seq,
+                    from,
+                    to,
+                    identity,
+                    objects,
+                    bytes,
+                }
+            }
+        ),
+        (id.clone(), any_path(), numbers).prop_map(|(id, path, (identity, objects, bytes, _))| {
+            Kind::Detaching {
+                id,
+                path,
+                identity,
+                objects,
+                bytes,
+            }
+        }),
+        (id, any_path(), numbers).prop_map(|(id, path, (identity, objects, bytes, seq))| {
+            Kind::Detached {
+                id,
+                seq,
+                path,
+                identity,
+                objects,
+                bytes,
+            }
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn entries_round_trip(account_id in any::<u64>(), kind in any_kind(), behind in any::<Vec<u8>>()) {
+        let entry = Entry { account_id, kind };
+        let mut bytes = frame::encode(&entry).unwrap();
+        let length = bytes.len();
+        bytes.extend(behind);
+        match frame::read(&bytes) {
+            frame::Read::Entry(read, consumed) => prop_assert_eq!((*read, consumed), (entry, length)),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
+    fn the_longest_entry_fits(filler in "[\u{e4}x]", text in 1..3_usize) {
+        let long = |length: usize| filler.repeat(length / filler.len());
+        let path = || NodePath::Object(
+            ContainerName::new(long(256)).unwrap(),
+            ObjectName::new(long(1024)).unwrap(),
+        );
+        let many = long(10_000 * text);
+        let record = Record { action: many.clone(), agent: Some(many.clone()), transaction_id: many, ..record() };
+        let kind = Kind::Begin { id: WriteId(1), path: path(), action: Action::Put, old: None, record };
+        let frame = frame::encode(&Entry { account_id: 1, kind }).unwrap();
+        match frame::read(&frame) {
+            frame::Read::Entry(entry, _) => {
+                let Kind::Begin { record, .. } = entry.kind else { panic!("{entry:?}") };
+                prop_assert!(record.action.len() <= 64 && record.action.len() > 60);
+                prop_assert!(record.agent.unwrap().len() <= 512 && record.transaction_id.len() <= 128);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    /// Whatever stands behind the header of the only file, or instead of it, nothing panics, and what was good
+    /// before the first bad byte is found.
+    #[test]
+    fn random_bytes_never_panic(good in 0..4_u64, noise in any::<Vec<u8>>(), header in any::<bool>()) {
+        let directory = TempDir::new().unwrap();
+        let mut frames = Vec::new();
+        for id in 0..good {
+            frames.extend(frame::encode(&begin(id)).unwrap());
+        }
+        frames.extend(&noise);
+        if header {
+            segment::Segment::create(directory.path(), 0, &frames).unwrap();
+            let (_, replay) = open(&directory, &Settings { reserve: Size(0), ..Settings::default() });
+            prop_assert_eq!(replay, (0..good).map(begin).collect::<Vec<_>>());
+        } else {
+            fs::write(segment::path(directory.path(), 0), &noise).unwrap();
+            prop_assert!(Journal::open(directory.path(), &Settings::default()).is_err());
+        }
+    }
+}
