@@ -11,8 +11,8 @@ use common::functional::mirror::{Apply, Change, Node, Position};
 
 use crate::sql::{Connection, Failure};
 use crate::table::stobj::{self, Key};
-use crate::table::tree_epoch::{self, Epoch};
 use crate::table::stored;
+use crate::table::tree_epoch::{self, Epoch};
 
 mod directories;
 mod group;
@@ -273,7 +273,9 @@ impl Work<'_> {
         let kind = stobj::kind::ACCOUNT;
         stobj::insert_directories(self.connection, apply.account_id, kind, &[key]).await?;
         let row = stobj::find(self.connection, key).await?;
-        let row = row.ok_or(Failure::Inconsistent("an account that was just made is not there"))?;
+        let row = row.ok_or(Failure::Inconsistent(
+            "an account that was just made is not there",
+        ))?;
         epoch.node = Some(row.id);
         Ok(row.id)
     }

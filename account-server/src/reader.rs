@@ -102,7 +102,9 @@ async fn read(
 
 async fn find(connection: &mut Connection, question: &Question) -> Result<Found, Failure> {
     let answer = match question {
-        Question::Position(account_id) => Answer::MirrorOpen(mirror::position(connection, *account_id).await?),
+        Question::Position(account_id) => {
+            Answer::MirrorOpen(mirror::position(connection, *account_id).await?)
+        }
         Question::ListAccount(list) => Answer::MirrorListAccount(listing::account(connection, list).await?),
         Question::ListContainer(list) => {
             Answer::MirrorListContainer(listing::container(connection, list).await?)

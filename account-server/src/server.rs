@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::Settings;
 use crate::breaker::Breaker;
-use crate::mirror::Directories;
+use crate::mirror::{Directories, Reaper};
 use crate::queue::Queue;
 use crate::service::Front;
 use crate::sql::Connector;
@@ -42,7 +42,8 @@ impl AccountServer {
     pub async fn open(settings: &Settings, default_sqlite: &Path) -> Result<Self, Error> {
         let statements = Arc::new(AtomicU64::new(0));
         let connector = Connector::new(settings, default_sqlite, Arc::clone(&statements))?;
-        let connection = connector.open().await?;
+        let mut connection = connector.open().await?;
+        let reaper = Reaper::new(&mut connection).await?;
         let breaker = Arc::new(Breaker::new());
         let questions = Arc::new(Queue::new(settings.queue.get()));
         let (jobs, received) = mpsc::channel(writer::QUEUE);
@@ -52,6 +53,7 @@ impl AccountServer {
             connection,
             Arc::clone(&breaker),
             directories,
+            reaper,
             received,
         );
         let mut tasks = vec![tokio::spawn(writer.run())];

@@ -94,7 +94,10 @@ impl Inner {
     }
 
     async fn user(&self, account: &str, name: &str) -> Result<Option<User>, Error> {
-        match self.ask(Question::User(account.to_owned(), name.to_owned())).await? {
+        match self
+            .ask(Question::User(account.to_owned(), name.to_owned()))
+            .await?
+        {
             Found::User(user) => Ok(user),
             Found::Answer(_) => Err(Error::internal("a user was asked for and something else found")),
         }

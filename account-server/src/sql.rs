@@ -92,7 +92,7 @@ impl From<Vec<u8>> for Value<'_> {
     }
 }
 
-impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+impl<'a, T: Into<Self>> From<Option<T>> for Value<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -193,7 +193,7 @@ impl Connection {
                 Link::MySql(link) => statement.execute(link).await.map(|_| ()),
             }
         };
-        Ok(in_time(self.timeout, work).await?)
+        in_time(self.timeout, work).await
     }
 
     async fn send(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<u64, Failure> {
@@ -211,7 +211,7 @@ impl Connection {
                 }
             })
         };
-        Ok(in_time(self.timeout, work).await?)
+        in_time(self.timeout, work).await
     }
 
     async fn fetch(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
@@ -229,7 +229,7 @@ impl Connection {
                 }
             })
         };
-        Ok(in_time(self.timeout, work).await?)
+        in_time(self.timeout, work).await
     }
 }
 

@@ -8,8 +8,8 @@ use common::functional::policy::{Fetch, Fetched, Policy};
 use common::functional::user::{Password, Put, Written};
 
 use crate::sql::{Connection, Failure};
-use crate::table::user::{self, User};
 use crate::table::policy;
+use crate::table::user::{self, User};
 
 /// A change of one user, from what was read to what shall be.
 #[derive(Clone, Debug)]
@@ -164,7 +164,14 @@ mod tests {
     #[test]
     fn names_are_checked() {
         assert!(check("test", "tester:3@example.org").is_ok());
-        for (account, name) in [("", "a"), ("a", ""), ("a:b", "c"), ("a/b", "c"), ("a\0", "b"), ("a", "b\0")] {
+        for (account, name) in [
+            ("", "a"),
+            ("a", ""),
+            ("a:b", "c"),
+            ("a/b", "c"),
+            ("a\0", "b"),
+            ("a", "b\0"),
+        ] {
             assert!(check(account, name).is_err(), "{account:?} {name:?}");
         }
         assert!(check(&"a".repeat(257), "b").is_err());

@@ -52,6 +52,7 @@ impl Writer {
         connection: Connection,
         breaker: Arc<Breaker>,
         directories: Directories,
+        reaper: Reaper,
         jobs: mpsc::Receiver<Job>,
     ) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Writer {
             connection: Some(connection),
             breaker,
             directories,
-            reaper: Reaper::new(),
+            reaper,
             jobs,
         }
     }
@@ -177,7 +178,11 @@ impl Writer {
         Ok(())
     }
 
-    async fn change_user(&mut self, change: Change, waiting: oneshot::Sender<Result<Option<Written>, Error>>) {
+    async fn change_user(
+        &mut self,
+        change: Change,
+        waiting: oneshot::Sender<Result<Option<Written>, Error>>,
+    ) {
         let mut attempt = 1;
         let result = loop {
             let done = match self.connection().await {
@@ -222,7 +227,11 @@ impl Writer {
     }
 
     /// Puts the connection back when it is still good, and ends a transaction that failed.
-    async fn put_back<T>(&mut self, mut connection: Connection, done: Result<T, Failure>) -> Result<T, Failure> {
+    async fn put_back<T>(
+        &mut self,
+        mut connection: Connection,
+        done: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         match &done {
             Ok(_) => self.connection = Some(connection),
             Err(failure) => {

@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn names_and_subdirs_compete_in_one_order() {
-        assert_eq!(show(NAMES, &subdirs("/")), ["photos", "photos-2", "<photos/>", "readme"]);
+        assert_eq!(
+            show(NAMES, &subdirs("/")),
+            ["photos", "photos-2", "<photos/>", "readme"]
+        );
         let query = Query {
             reverse: true,
             limit: 2,
@@ -121,12 +124,22 @@ mod tests {
     #[test]
     fn a_delimiter_of_several_characters_is_one() {
         let names = ["test-'baz", "test-&foo", "test-&bar", "test-'&x"];
-        assert_eq!(show(&names, &subdirs("-&")), ["<test-&>", "test-'&x", "test-'baz"]);
+        assert_eq!(
+            show(&names, &subdirs("-&")),
+            ["<test-&>", "test-'&x", "test-'baz"]
+        );
     }
 
     #[test]
     fn a_directory_lists_what_is_right_below() {
-        let names = ["photos/", "photos/a", "photos/b/", "photos/b/c", "photos//", "readme"];
+        let names = [
+            "photos/",
+            "photos/a",
+            "photos/b/",
+            "photos/b/c",
+            "photos//",
+            "readme",
+        ];
         let query = Query {
             prefix: "photos/".into(),
             rollup: Rollup::Directory,

@@ -23,7 +23,11 @@ impl Range {
         let prefix = query.prefix.as_bytes();
         let mut range = Self {
             from: prefix.to_vec(),
-            to: if prefix.is_empty() { END.to_vec() } else { behind(prefix) },
+            to: if prefix.is_empty() {
+                END.to_vec()
+            } else {
+                behind(prefix)
+            },
         };
         if !low.is_empty() {
             range.raise(after(low.as_bytes()));
@@ -81,6 +85,8 @@ impl Range {
             None => Vec::new(),
         };
         let to = match self.to.strip_prefix(name) {
+            // Nothing but the directory itself starts with its segment.
+            _ if from.ends_with(b"/") && self.to == behind(&[name, &from].concat()) => after(&from),
             None | Some([]) => END.to_vec(),
             Some(rest) => {
                 let segment = first_segment(rest);
@@ -136,6 +142,13 @@ mod tests {
         assert_eq!(range.segments(b"a/"), (b"b/".to_vec(), b"b/\0".to_vec()));
         assert_eq!(range.segments(b"a/b/"), (b"c".to_vec(), b"d".to_vec()));
         assert_eq!(range.segments(b"a/b/c/"), (Vec::new(), END.to_vec()));
+    }
+
+    #[test]
+    fn a_prefix_that_is_a_directory_is_one_row() {
+        let range = range("", "", "a/b/");
+        assert_eq!(range.segments(b"a/"), (b"b/".to_vec(), b"b/\0".to_vec()));
+        assert_eq!(range.segments(b"a/b/"), (Vec::new(), END.to_vec()));
     }
 
     #[test]

@@ -124,7 +124,9 @@ async fn groups(
         let Some(found) = walk.next(connection, need).await? else {
             break;
         };
-        let Found::Object(name, node) = found else { continue };
+        let Found::Object(name, node) = found else {
+            continue;
+        };
         match group(&name, query.prefix.len(), delimiter) {
             None => {
                 lines.push(Line::Name(name, node));
@@ -152,6 +154,8 @@ async fn groups(
 /// Where the group ends that `name` belongs to: behind the first delimiter that follows the prefix.
 fn group(name: &[u8], prefix: usize, delimiter: &[u8]) -> Option<usize> {
     let rest = name.get(prefix..)?;
-    let place = rest.windows(delimiter.len().max(1)).position(|window| window == delimiter)?;
+    let place = rest
+        .windows(delimiter.len().max(1))
+        .position(|window| window == delimiter)?;
     Some(prefix + place + delimiter.len())
 }

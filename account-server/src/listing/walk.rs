@@ -199,8 +199,13 @@ impl Walk {
         for (place, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Scan(scan) if places.binary_search(&place).is_ok() => {
-                    let is_unread =
-                        cut.is_some_and(|cut| if self.reverse { scan.id < cut } else { scan.id > cut });
+                    let is_unread = cut.is_some_and(|cut| {
+                        if self.reverse {
+                            scan.id < cut
+                        } else {
+                            scan.id > cut
+                        }
+                    });
                     if is_unread {
                         self.is_front_late |= place == 0;
                         known.push(Step::Scan(scan));

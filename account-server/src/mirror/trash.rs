@@ -18,12 +18,12 @@ pub(crate) struct Reaper {
 }
 
 impl Reaper {
-    /// One that looks whether something was left by an earlier process.
-    pub(crate) fn new() -> Self {
-        Self {
+    /// One that goes on with what an earlier process left.
+    pub(crate) async fn new(connection: &mut Connection) -> Result<Self, Failure> {
+        Ok(Self {
             way: Vec::new(),
-            has_work: true,
-        }
+            has_work: stobj::has_child(connection, stobj::TRASH).await?,
+        })
     }
 
     /// Whether the trash may hold something.

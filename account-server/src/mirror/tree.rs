@@ -136,12 +136,18 @@ impl<'a> Tree<'a> {
             if absent.is_empty() {
                 continue;
             }
-            let kind = if depth == 1 { kind::CONTAINER } else { kind::DIRECTORY };
+            let kind = if depth == 1 {
+                kind::CONTAINER
+            } else {
+                kind::DIRECTORY
+            };
             let mut keys: Vec<_> = absent.iter().filter_map(|node| self.key(*node)).collect();
             keys.sort_unstable();
             stobj::insert_directories(connection, self.account_id, kind, &keys).await?;
             if !self.look_up(connection, directories, &absent).await?.is_empty() {
-                return Err(Failure::Inconsistent("a directory that was just made is not there"));
+                return Err(Failure::Inconsistent(
+                    "a directory that was just made is not there",
+                ));
             }
             for node in absent {
                 self.nodes[node].is_new = true;

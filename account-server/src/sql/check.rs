@@ -34,21 +34,25 @@ async fn check_sqlite(connection: &mut Connection) -> Result<(), Error> {
     if plan.len() == 1 && detail.contains("(parent_id=? AND path>? AND path<?)") {
         return Ok(());
     }
-    Err(wrong(format!("a page of a listing is not one range of an index: {detail}")))
+    Err(wrong(&format!(
+        "a page of a listing is not one range of an index: {detail}"
+    )))
 }
 
 async fn check_mysql(connection: &mut Connection) -> Result<(), Error> {
-    let table = connection.rows(Text::both("SHOW CREATE TABLE stobj"), &[]).await?;
+    let table = connection
+        .rows(Text::both("SHOW CREATE TABLE stobj"), &[])
+        .await?;
     let table = table
         .first()
         .map(|row| word(row, "Create Table"))
         .transpose()?
         .unwrap_or_default();
     if table.to_ascii_uppercase().contains("USING HASH") {
-        return Err(wrong("the key of table stobj is a hash, which has no order".to_owned()));
+        return Err(wrong("the key of table stobj is a hash, which has no order"));
     }
     if !table.to_ascii_lowercase().contains("`path` varbinary(1025)") {
-        return Err(wrong("column path of table stobj is not VARBINARY(1025)".to_owned()));
+        return Err(wrong("column path of table stobj is not VARBINARY(1025)"));
     }
     let plan = connection.rows(PAGE_PLAN, &[]).await?;
     let access = plan
@@ -59,10 +63,12 @@ async fn check_mysql(connection: &mut Connection) -> Result<(), Error> {
     if plan.len() == 1 && access == "range" {
         return Ok(());
     }
-    Err(wrong(format!("a page of a listing is not one range of the primary key, but: {access}")))
+    Err(wrong(&format!(
+        "a page of a listing is not one range of the primary key, but: {access}"
+    )))
 }
 
-fn wrong(text: String) -> Error {
+fn wrong(text: &str) -> Error {
     Error::internal(format!("[account-server] database: {text}"))
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Connector {
 
 #[derive(Clone, Debug)]
 enum Target {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
 }
 
@@ -48,15 +48,13 @@ impl Connector {
         let url = settings.database.expose();
         let timeout = settings.timeout.0;
         let target = if url.is_empty() {
-            Target::Sqlite(sqlite(
-                SqliteConnectOptions::new().filename(default_sqlite),
-                settings,
-            ))
+            let options = SqliteConnectOptions::new().filename(default_sqlite);
+            Target::Sqlite(Box::new(sqlite(options, settings)))
         } else if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url).map_err(malformed)?;
-            Target::Sqlite(sqlite(options, settings))
+            let options = SqliteConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
+            Target::Sqlite(Box::new(sqlite(options, settings)))
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            let options = MySqlConnectOptions::from_str(url).map_err(malformed)?;
+            let options = MySqlConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
             Target::MySql(Box::new(
                 options
                     .statement_cache_capacity(STATEMENTS)
@@ -80,7 +78,7 @@ impl Connector {
             Ok::<_, sqlx::Error>(match &self.target {
                 Target::Sqlite(options) => {
                     let query_only = if role == Role::Reader { "ON" } else { "OFF" };
-                    let options = options.clone().pragma("query_only", query_only);
+                    let options = options.as_ref().clone().pragma("query_only", query_only);
                     Link::Sqlite(options.connect().await?)
                 }
                 Target::MySql(options) => Link::MySql(options.connect().await?),
@@ -146,6 +144,6 @@ fn sqlite(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnectOp
         .disable_statement_logging()
 }
 
-fn malformed(error: sqlx::Error) -> Error {
+fn malformed(error: &sqlx::Error) -> Error {
     Error::internal(format!("[account-server] database: {error}"))
 }

@@ -51,7 +51,10 @@ mod tests {
                     table = None;
                 } else if let Some(table) = &table {
                     let word = line.split_whitespace().next().unwrap();
-                    if word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_') {
+                    if word
+                        .chars()
+                        .all(|letter| letter.is_ascii_lowercase() || letter == '_')
+                    {
                         columns.push((table.clone(), word.to_owned()));
                     }
                 }

@@ -151,7 +151,10 @@ pub(crate) async fn remove_childless(connection: &mut Connection, ids: &[i64]) -
 }
 
 /// Adds to the totals of rows, each named once.
-pub(crate) async fn add_totals(connection: &mut Connection, changes: &[(i64, Totals)]) -> Result<(), Failure> {
+pub(crate) async fn add_totals(
+    connection: &mut Connection,
+    changes: &[(i64, Totals)],
+) -> Result<(), Failure> {
     // A row that is matched by its padding too is still changed once, in both databases.
     const STATEMENT: ManyText = ManyText {
         sqlite: Many {

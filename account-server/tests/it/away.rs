@@ -1,0 +1,96 @@
+//! What happens while the database is away.
+
+use std::time::Duration;
+
+use account_server::Settings;
+use common::config::Period;
+use common::functional::listing::Query;
+use common::{Error, Outcome};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::support::*;
+
+#[track_caller]
+fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, Error>) {
+    let error = result.unwrap_err();
+    assert_eq!(*error.outcome(), Outcome::Unavailable(Some(1)));
+}
+
+/// A lock held by another process stands for every way in which a database can be away.
+#[tokio::test]
+async fn nobody_waits_while_the_database_is_away() {
+    if std::env::var("STOBJ_TEST_DATABASE").is_ok() {
+        return;
+    }
+    let settings = Settings {
+        timeout: Period(Duration::from_millis(400)),
+        ..Settings::default()
+    };
+    let server = Server::with(settings).await;
+    let mut owner = server.owner();
+    owner.apply([put_container("c")]).await;
+
+    let options = SqliteConnectOptions::new().filename(server.sqlite());
+    let mut thief = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut thief).await.unwrap();
+
+    let first = owner.batch([put("c", "a", 1)]);
+    let second = owner.batch([put("c", "b", 1)]);
+    let (one, two) = tokio::join!(server.ask(first.clone()), server.ask(second.clone()));
+    assert_unavailable(one);
+    assert_unavailable(two);
+    assert!(server.server.is_away());
+
+    let statements = server.server.statements();
+    assert_unavailable(server.ask(first.clone()).await);
+    assert_unavailable(owner.try_list("c", &Query::default()).await);
+    assert!(
+        server.server.statements() <= statements + 3,
+        "only the probe may try"
+    );
+
+    sqlx::query("ROLLBACK").execute(&mut thief).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server.server.available())
+        .await
+        .expect("the probe closes the breaker");
+    server.ask(first).await.unwrap();
+    server.ask(second).await.unwrap();
+    assert_eq!(owner.names("c", &Query::default()).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_refuses_what_comes_after() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    let batches: Vec<_> = (0..20)
+        .map(|number| owner.batch([put("c", &number.to_string(), 1)]))
+        .collect();
+    let sent = futures::future::join_all(batches.into_iter().map(|batch| server.ask(batch)));
+    let (answers, ()) = tokio::join!(sent, server.server.close());
+    for answer in answers {
+        answer.unwrap();
+    }
+    let late = owner.batch([put("c", "late", 1)]);
+    let error = server.ask(late).await.unwrap_err();
+    assert!(matches!(error.outcome(), Outcome::Unavailable(_)));
+    assert_eq!(owner.checked_objects().await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_is_refused_at_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("text");
+    std::fs::write(&path, "this is no database, whatever its name may say of it").unwrap();
+    for database in [
+        "postgres://nowhere/x".to_owned(),
+        format!("sqlite:{}", path.display()),
+    ] {
+        let settings = Settings {
+            database: common::Secret::new(database),
+            ..Settings::default()
+        };
+        let opened = account_server::AccountServer::open(&settings, &path).await;
+        assert!(opened.is_err());
+    }
+}
