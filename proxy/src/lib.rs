@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+pub mod dispatch;
 pub mod front;
 pub mod functionalise;
+mod keys;
+pub mod serve;
+pub mod settings;

@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use common::config::Config;
+
+mod config_check;
+mod serve;
+mod user;
+
+/// A Swift-compatible object store with a real directory tree.
+#[derive(Debug, Parser)]
+#[command(name = "stobj", version, about, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole store in this process (what happens without a subcommand, too).
+    Serve(serve::Serve),
+    /// Work with the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Add users and change their passwords, beside a running server or without one.
+    #[command(subcommand)]
+    User(user::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with the configuration, or `ok` and the order of the filters.
+    Check(Source),
+}
+
+/// Where settings come from: a file, over it variables `STOBJ_SECTION__KEY`, over these flags.
+#[derive(Debug, Args)]
+struct Source {
+    /// The configuration file; `etc/stobj.toml` shows all there is to set.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of the data [default: ./stobj-data].
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+}
+
+impl Source {
+    /// The settings, with further flags: section, key, value.
+    fn load(&self, flags: impl IntoIterator<Item = (&'static str, &'static str, String)>) -> Config {
+        let data = self
+            .data
+            .as_ref()
+            .map(|data| ("storage", "data", data.display().to_string()));
+        let flags = data.into_iter().chain(flags);
+        Config::load(self.config.as_deref(), std::env::vars(), flags)
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        None => serve::run(&arguments.serve),
+        Some(Command::Serve(arguments)) => serve::run(&arguments),
+        Some(Command::Config(ConfigCommand::Check(source))) => config_check::run(&source),
+        Some(Command::User(command)) => user::run(command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nobody_listens = writeln!(io::stderr(), "stobj: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line to standard output.
+fn say(line: impl Display) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{line}")?;
+    output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+        let short = Arguments::try_parse_from(["stobj", "--listen", "127.0.0.1:0", "--data", "/x"]).unwrap();
+        assert!(short.command.is_none());
+        for line in [
+            &["stobj", "serve", "--config", "x.toml"][..],
+            &["stobj", "config", "check", "--config", "x.toml"],
+            &[
+                "stobj", "user", "add", "a:b", "--admin", "--group", "g", "--group", "h",
+            ],
+            &["stobj", "user", "password", "a:b"],
+        ] {
+            assert!(
+                Arguments::try_parse_from(line).unwrap().command.is_some(),
+                "{line:?}"
+            );
+        }
+        for line in [
+            &["stobj", "user", "add"][..],
+            &["stobj", "user", "add", "nocolon"],
+            &["stobj", "fly"],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `stobj serve`: the whole store in one process.
+
+use std::io::{self, IsTerminal as _};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use proxy::serve::Plan;
+use proxy::settings::{Log, LogFormat};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Source, say};
+
+/// What can be said about a server.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    source: Source,
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+/// Runs until the process is told to end.
+pub(super) fn run(arguments: &Serve) -> anyhow::Result<()> {
+    let listen = arguments.listen.clone().map(|listen| ("proxy", "listen", listen));
+    let plan = match Plan::new(arguments.source.load(listen)) {
+        Ok(plan) => plan,
+        Err(mistakes) => bail!("the configuration has mistakes:\n{mistakes}"),
+    };
+    start_log(plan.log())?;
+    allow_many_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads can be started")?;
+    runtime.block_on(serve(plan))
+}
+
+async fn serve(plan: Plan) -> anyhow::Result<()> {
+    let mut ends = Ends::new().context("signals cannot be caught")?;
+    let server = plan.start().await?;
+    if let Some(told) = server.first_start() {
+        say(told)?;
+    }
+    say(format_args!("listening on http://{}", server.address()))?;
+    ends.next().await;
+    tracing::info!("ending, as soon as the requests under way are answered; a second signal ends at once");
+    tokio::select! {
+        stopped = server.stop() => stopped.context("not everything could be written down"),
+        () = ends.next() => bail!("ended at once; what was under way is lost"),
+    }
+}
+
+/// The signals that ask for the end.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ends {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn start_log(settings: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.level).context("[log] level")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    let started = match settings.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+}
+
+/// Connections and open objects are files; the usual limit of 1024 is for programs that use few.
+fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
+    }
+}

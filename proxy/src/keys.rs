@@ -1,0 +1,89 @@
+//! The file of the keys that sign tokens: read at start, made at the first one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use common::token::Keyring;
+
+/// A keyring and where it is kept.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    keyring: Keyring,
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl Keys {
+    /// Reads the file at `path`; when there is none, makes a new key, which is not written yet.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that the system has no random numbers.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let (keyring, is_new) = match fs::read_to_string(path) {
+            Ok(text) => (Keyring::parse(&text)?, false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let keyring = Keyring::generate().map_err(|error| format!("no random numbers: {error}"))?;
+                (keyring, true)
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        Ok(Self {
+            keyring,
+            path: path.to_owned(),
+            is_new,
+        })
+    }
+
+    /// The keys.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Writes keys that are new, readable by nobody else; after a crash the file is whole or absent.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        if !self.is_new {
+            return Ok(());
+        }
+        let temporary = self.path.with_extension("new");
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(self.keyring.to_text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &self.path)?;
+        match self.path.parent() {
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn keys_are_made_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        let first = Keys::read(&path).unwrap();
+        assert!(!path.exists(), "reading makes nothing");
+        first.save().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let second = Keys::read(&path).unwrap();
+        assert_eq!(second.keyring().to_text(), first.keyring().to_text());
+        second.save().unwrap();
+        fs::write(&path, "nonsense").unwrap();
+        assert!(Keys::read(&path).unwrap_err().contains("line 1"));
+    }
+}
