@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use common::Timestamp;
 use common::name::{ContainerName, ObjectName};
-use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::failure_point::Failure;
 use crate::node::{NodePath, WriteId};
+
+mod properties;
 
 fn record() -> Record {
     Record {
@@ -381,7 +382,7 @@ async fn damage_in_an_older_file_is_an_error() {
     fs::write(&paths[1], &damaged).unwrap();
     match Journal::open(directory.path(), &small(1 << 20)) {
         Err(JournalError::Corrupt { file, offset, .. }) => {
-            assert_eq!((file, offset), (paths[1].clone(), second))
+            assert_eq!((file, offset), (paths[1].clone(), second));
         }
         other => panic!("{other:?}"),
     }
@@ -405,167 +406,4 @@ async fn a_killed_rotation_leaves_nothing_behind() {
     fs::write(&leftover, b"stobj").unwrap();
     assert_eq!(open(&directory, &small(1 << 20)).1, entries);
     assert!(!leftover.exists());
-}
-
-fn any_path() -> impl Strategy<Value = NodePath> {
-    prop_oneof![
-        Just(NodePath::Account),
-        "[^/]{1,20}".prop_map(|name| NodePath::Container(ContainerName::new(name).unwrap())),
-        ("[^/]{1,20}", "(?s).{1,40}").prop_map(|(container, object)| {
-            NodePath::Object(
-                ContainerName::new(container).unwrap(),
-                ObjectName::new(object).unwrap(),
-            )
-        }),
-    ]
-}
-
-fn any_footprint() -> impl Strategy<Value = Option<Footprint>> {
-    prop::option::of((0..2_u64, any::<u64>()).prop_map(|(objects, bytes)| Footprint { objects, bytes }))
-}
-
-prop_compose! {
-    fn any_record()(
-        time in any::<u64>(),
-        user_id in prop::option::of(any::<u64>()),
-        result in any::<u16>(),
-        bytes in any::<u64>(),
-        address in prop::option::of(any::<IpAddr>()),
-        agent in prop::option::of("\\PC{0,100}"),
-        texts in ("\\PC{0,16}", "\\PC{0,32}"),
-    ) -> Record {
-        let (action, transaction_id) = texts;
-        Record { time: Timestamp::from_units(time), user_id, action, result, bytes, address, agent, transaction_id }
-    }
-}
-
-fn any_kind() -> impl Strategy<Value = Kind> {
-    let id = any::<u64>().prop_map(WriteId);
-    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
-    let actions = prop_oneof![Just(Action::Put), Just(Action::Post), Just(Action::Delete)];
-    prop_oneof![
-        (id.clone(), any_path(), actions, any_footprint(), any_record()).prop_map(
-            |(id, path, action, old, record)| Kind::Begin {
-                id,
-                path,
-                action,
-                old,
-                record
-            }
-        ),
-        (
-            id.clone(),
-            any::<u64>(),
-            any_path(),
-            any_footprint(),
-            any_footprint(),
-            any_record()
-        )
-            .prop_map(|(id, seq, path, old, new, record)| Kind::Commit {
-                id,
-                seq,
-                path,
-                old,
-                new,
-                record
-            }),
-        id.clone().prop_map(|id| Kind::Abort { id }),
-        (id.clone(), any_path(), any_path(), numbers).prop_map(
-            |(id, from, to, (identity, objects, bytes, _))| Kind::Moving {
-                id,
-                from,
-                to,
-                identity,
-                objects,
-                bytes
-            }
-        ),
-        (id.clone(), any_path(), any_path(), numbers).prop_map(
-            |(id, from, to, (identity, objects, bytes, seq))| {
-                Kind::Moved {
-                    id,
-                    seq,
-                    from,
-                    to,
-                    identity,
-                    objects,
-                    bytes,
-                }
-            }
-        ),
-        (id.clone(), any_path(), numbers).prop_map(|(id, path, (identity, objects, bytes, _))| {
-            Kind::Detaching {
-                id,
-                path,
-                identity,
-                objects,
-                bytes,
-            }
-        }),
-        (id, any_path(), numbers).prop_map(|(id, path, (identity, objects, bytes, seq))| {
-            Kind::Detached {
-                id,
-                seq,
-                path,
-                identity,
-                objects,
-                bytes,
-            }
-        }),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn entries_round_trip(account_id in any::<u64>(), kind in any_kind(), behind in any::<Vec<u8>>()) {
-        let entry = Entry { account_id, kind };
-        let mut bytes = frame::encode(&entry).unwrap();
-        let length = bytes.len();
-        bytes.extend(behind);
-        match frame::read(&bytes) {
-            frame::Read::Entry(read, consumed) => prop_assert_eq!((*read, consumed), (entry, length)),
-            other => prop_assert!(false, "{:?}", other),
-        }
-    }
-
-    #[test]
-    fn the_longest_entry_fits(filler in "[\u{e4}x]", text in 1..3_usize) {
-        let long = |length: usize| filler.repeat(length / filler.len());
-        let path = || NodePath::Object(
-            ContainerName::new(long(256)).unwrap(),
-            ObjectName::new(long(1024)).unwrap(),
-        );
-        let many = long(10_000 * text);
-        let record = Record { action: many.clone(), agent: Some(many.clone()), transaction_id: many, ..record() };
-        let kind = Kind::Begin { id: WriteId(1), path: path(), action: Action::Put, old: None, record };
-        let frame = frame::encode(&Entry { account_id: 1, kind }).unwrap();
-        match frame::read(&frame) {
-            frame::Read::Entry(entry, _) => {
-                let Kind::Begin { record, .. } = entry.kind else { panic!("{entry:?}") };
-                prop_assert!(record.action.len() <= 64 && record.action.len() > 60);
-                prop_assert!(record.agent.unwrap().len() <= 512 && record.transaction_id.len() <= 128);
-            }
-            other => prop_assert!(false, "{:?}", other),
-        }
-    }
-
-    /// Whatever stands behind the header of the only file, or instead of it, nothing panics, and what was good
-    /// before the first bad byte is found.
-    #[test]
-    fn random_bytes_never_panic(good in 0..4_u64, noise in any::<Vec<u8>>(), header in any::<bool>()) {
-        let directory = TempDir::new().unwrap();
-        let mut frames = Vec::new();
-        for id in 0..good {
-            frames.extend(frame::encode(&begin(id)).unwrap());
-        }
-        frames.extend(&noise);
-        if header {
-            segment::Segment::create(directory.path(), 0, &frames).unwrap();
-            let (_, replay) = open(&directory, &Settings { reserve: Size(0), ..Settings::default() });
-            prop_assert_eq!(replay, (0..good).map(begin).collect::<Vec<_>>());
-        } else {
-            fs::write(segment::path(directory.path(), 0), &noise).unwrap();
-            prop_assert!(Journal::open(directory.path(), &Settings::default()).is_err());
-        }
-    }
 }

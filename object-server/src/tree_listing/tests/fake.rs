@@ -1,0 +1,191 @@
+//! An engine of names only, whose readings of directories can be held and are counted.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::functional::object::Path;
+use common::name::{AccountName, ContainerName};
+use common::{Etag, Properties, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::engine::{
+    Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
+    Unsynced,
+};
+use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+
+#[derive(Debug)]
+pub(super) struct Fake {
+    /// Objects by name, with their time to expire.
+    objects: Mutex<BTreeMap<String, Option<Timestamp>>>,
+    is_held: watch::Sender<bool>,
+    /// Readings of directories begun.
+    pub(super) readings: AtomicUsize,
+    /// Attributes read.
+    pub(super) stats: AtomicUsize,
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        Self {
+            objects: Mutex::default(),
+            is_held: watch::Sender::new(false),
+            readings: AtomicUsize::new(0),
+            stats: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn put(&self, name: &str, delete_at: Option<Timestamp>) {
+        self.objects.lock().insert(name.to_owned(), delete_at);
+    }
+
+    pub(super) fn delete(&self, name: &str) {
+        self.objects.lock().remove(name);
+    }
+
+    pub(super) fn objects(&self) -> BTreeMap<String, Option<Timestamp>> {
+        self.objects.lock().clone()
+    }
+
+    /// Readings that have seen the directory do not answer until they are let go.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
+    }
+
+    fn look(&self, directory: &str) -> Vec<Child> {
+        let mut children = BTreeMap::<String, bool>::new();
+        for name in self.objects.lock().keys() {
+            let Some(rest) = name.strip_prefix(directory).filter(|rest| !rest.is_empty()) else {
+                continue;
+            };
+            let segment = rest.split_inclusive('/').next().unwrap();
+            let is_object = children.entry(segment.to_owned()).or_default();
+            *is_object |= segment == rest;
+        }
+        children
+            .into_iter()
+            .map(|(segment, is_object)| Child { segment, is_object })
+            .collect()
+    }
+}
+
+fn attributes(delete_at: Option<Timestamp>) -> ObjectAttributes {
+    ObjectAttributes {
+        id: WriteId(1),
+        timestamp: Timestamp::from_seconds(5),
+        created: Timestamp::from_seconds(5),
+        size: 3,
+        modified: 0,
+        etag: Etag::new(Etag::EMPTY_MD5),
+        content_type: "text/plain".into(),
+        delete_at,
+        properties: Properties::new(),
+        listing: None,
+        state: State::Enabled,
+    }
+}
+
+fn unused<T>() -> Result<T, EngineError> {
+    Err(EngineError::Unavailable("not in this engine".into()))
+}
+
+impl Engine for Fake {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            atomic_directory_move: false,
+            inline_attribute_bytes: 0,
+        }
+    }
+
+    fn accounts(&self) -> EngineFuture<'_, Vec<AccountName>> {
+        Box::pin(async { unused() })
+    }
+
+    fn account<'a>(&'a self, _: &'a AccountName) -> EngineFuture<'a, Option<AccountAttributes>> {
+        Box::pin(async { unused() })
+    }
+
+    fn put_account<'a>(&'a self, _: &'a AccountName, _: AccountAttributes) -> EngineFuture<'a, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn containers<'a>(
+        &'a self,
+        _: &'a AccountName,
+    ) -> EngineFuture<'a, Vec<(ContainerName, ContainerAttributes)>> {
+        Box::pin(async { unused() })
+    }
+
+    fn put_container<'a>(
+        &'a self,
+        _: &'a AccountName,
+        _: &'a ContainerName,
+        _: ContainerAttributes,
+    ) -> EngineFuture<'a, Unsynced> {
+        Box::pin(async { unused() })
+    }
+
+    fn remove_container<'a>(
+        &'a self,
+        _: &'a AccountName,
+        _: &'a ContainerName,
+    ) -> EngineFuture<'a, Unsynced> {
+        Box::pin(async { unused() })
+    }
+
+    fn stat<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async {
+            self.stats.fetch_add(1, Ordering::Relaxed);
+            Ok(self
+                .objects
+                .lock()
+                .get(path.object.as_str())
+                .map(|delete_at| attributes(*delete_at)))
+        })
+    }
+
+    fn open<'a>(&'a self, _: &'a Path) -> EngineFuture<'a, Option<(ObjectAttributes, Box<dyn Reader>)>> {
+        Box::pin(async { unused() })
+    }
+
+    fn stage<'a>(
+        &'a self,
+        _: &'a AccountName,
+        _: &'a ContainerName,
+        _: Option<u64>,
+    ) -> EngineFuture<'a, Box<dyn Stage>> {
+        Box::pin(async { unused() })
+    }
+
+    fn publish<'a>(&'a self, _: &'a Path, _: Box<dyn Staged>, _: Decide) -> EngineFuture<'a, Changed> {
+        Box::pin(async { unused() })
+    }
+
+    fn revise<'a>(&'a self, _: &'a Path, _: Revise) -> EngineFuture<'a, Option<Changed>> {
+        Box::pin(async { unused() })
+    }
+
+    fn remove<'a>(&'a self, _: &'a Path, _: Decide) -> EngineFuture<'a, Option<Changed>> {
+        Box::pin(async { unused() })
+    }
+
+    fn children<'a>(
+        &'a self,
+        _: &'a AccountName,
+        container: &'a ContainerName,
+        directory: &'a str,
+    ) -> EngineFuture<'a, Vec<Child>> {
+        Box::pin(async move {
+            if container.as_str() == "absent" {
+                return Err(EngineError::NoContainer);
+            }
+            let children = self.look(directory);
+            self.readings.fetch_add(1, Ordering::Relaxed);
+            let mut is_held = self.is_held.subscribe();
+            // The sender lives as long as this engine.
+            let _ = is_held.wait_for(|is_held| !is_held).await;
+            Ok(children)
+        })
+    }
+}
