@@ -21,18 +21,26 @@ impl Keys {
     /// # Errors
     /// What is wrong with the file, or that the system has no random numbers.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let (keyring, is_new) = match fs::read_to_string(path) {
-            Ok(text) => (Keyring::parse(&text)?, false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let keyring = Keyring::generate().map_err(|error| format!("no random numbers: {error}"))?;
-                (keyring, true)
-            }
-            Err(error) => return Err(error.to_string()),
-        };
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self {
+                keyring: Keyring::parse(&text)?,
+                path: path.to_owned(),
+                is_new: false,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::generate(path),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// A new key, to be kept at `path`.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub(crate) fn generate(path: &Path) -> Result<Self, String> {
         Ok(Self {
-            keyring,
+            keyring: Keyring::generate().map_err(|error| format!("no random numbers: {error}"))?,
             path: path.to_owned(),
-            is_new,
+            is_new: true,
         })
     }
 

@@ -96,11 +96,17 @@ impl Plan {
         let object_server = config.read("object-server");
         let users = config.read_list("user");
         let path = storage.keys();
-        let keys = Keys::read(&path).map_err(|why| {
+        let keys = Keys::read(&path).or_else(|why| {
             config.reject("storage", "data", format!("{}: {why}", path.display()));
+            // The pipeline is built nevertheless, for its mistakes to be told as well.
+            Keys::generate(&path)
         });
-        let Ok(keys) = keys else {
-            return Err(mistakes(config));
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(why) => {
+                config.reject("storage", "data", why);
+                return Err(config.finish().err().unwrap_or(Mistakes(Vec::new())));
+            }
         };
         let dispatch = Dispatch::new();
         let (owner, clock) = (dispatch.clone().into_service(), Arc::new(Clock::new()));
@@ -115,7 +121,7 @@ impl Plan {
         };
         let service = registry::build(&mut config, &mut context, functionalise, owner);
         let pipeline = config.read("pipeline");
-        config.finish()?;
+        config.finish().map_err(once_each)?;
         Ok(Self {
             proxy,
             storage,
@@ -315,10 +321,13 @@ fn open_error(what: &'static str) -> impl FnOnce(Error) -> StartError {
     move |source| StartError::Open { what, source }
 }
 
-/// The mistakes of a configuration that has some.
-fn mistakes(config: Config) -> Mistakes {
-    match config.finish() {
-        Err(mistakes) => mistakes,
-        Ok(()) => Mistakes(Vec::new()),
+/// A section that two parts read has its mistakes twice.
+fn once_each(mistakes: Mistakes) -> Mistakes {
+    let mut once = Vec::with_capacity(mistakes.0.len());
+    for mistake in mistakes.0 {
+        if !once.contains(&mistake) {
+            once.push(mistake);
+        }
     }
+    Mistakes(once)
 }
