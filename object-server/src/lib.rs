@@ -1,5 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
+pub mod checkpoint;
+mod container;
+mod durable;
 pub mod engine;
 pub mod failure_point;
+pub mod journal;
+mod mirror_feed;
 pub mod node;
+mod object;
+mod owner;
+mod server;
+pub mod settings;
+pub mod tree_listing;
+mod walk;
+
+pub use server::ObjectServer;
+pub use settings::{Durability, Settings};

@@ -1,0 +1,240 @@
+//! What the owner does with accounts.
+
+use std::sync::Arc;
+
+use common::constraints::Constraints;
+use common::functional::account::{Delete, Head, Info, List, Listing, Post, Put, Written};
+use common::functional::mirror::{AtLeast, ListAccount, Node};
+use common::functional::{self, Context, info};
+use common::name::AccountName;
+use common::{Body, Error, Outcome, Properties};
+
+use crate::checkpoint::Counters;
+use crate::journal::Action;
+use crate::mirror_feed::account_row;
+use crate::node::{AccountAttributes, NodePath, State, WriteId};
+use crate::owner::{Account, Owner, PRESENT, found, record};
+use crate::tree_listing;
+
+const METADATA: &str = "x-account-meta-";
+
+impl Owner {
+    pub(crate) async fn info(&self, get: info::Get) -> Result<info::Found, Error> {
+        let account = self.account(&get.account).await?;
+        Ok(found(account.as_deref(), get.container.as_ref()))
+    }
+
+    pub(crate) async fn head_account(&self, head: Head, context: &Context) -> Result<Info, Error> {
+        let (account, _) = self.admit_account(&head.account, None, context, Body::empty()).await?;
+        self.readable(account.as_deref())
+    }
+
+    pub(crate) async fn list_account(&self, list: List, context: &Context) -> Result<Listing, Error> {
+        let (account, _) = self.admit_account(&list.account, None, context, Body::empty()).await?;
+        let info = self.readable(account.as_deref())?;
+        let Some(account) = account else { return Ok(Listing { info, entries: Vec::new() }) };
+        let entries = match self.mirrored(&account).await {
+            Some(at_least) => {
+                let ask = ListAccount { at_least, query: list.query.clone() };
+                self.page(ask, context, &account).await
+            }
+            None => None,
+        };
+        let entries = entries.unwrap_or_else(|| tree_listing::account_page(&account.lines(), &list.query));
+        Ok(Listing { info, entries })
+    }
+
+    pub(crate) async fn put_account(self: &Arc<Self>, put: Put, context: &Context) -> Result<Written, Error> {
+        let (account, _) = self.admit_account(&put.account, None, context, Body::empty()).await?;
+        match account {
+            None => {
+                self.make_account(&put.account, put.properties, context).await?;
+                Ok(Written { created: true })
+            }
+            Some(account) if account.attributes().deleted => {
+                Err(Error::forbidden().with_text("The account was deleted and is still being removed."))
+            }
+            Some(account) => self.change_account(account, put.properties, false, "account/put", context).await,
+        }
+    }
+
+    pub(crate) async fn post_account(self: &Arc<Self>, post: Post, context: &Context) -> Result<Written, Error> {
+        let (account, _) = self.admit_account(&post.account, None, context, Body::empty()).await?;
+        match account {
+            None if self.constraints.account_autocreate => {
+                self.make_account(&post.account, post.properties, context).await?;
+                Ok(Written { created: true })
+            }
+            None => Err(Error::not_found()),
+            Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
+            Some(account) => self.change_account(account, post.properties, false, "account/post", context).await,
+        }
+    }
+
+    pub(crate) async fn delete_account(self: &Arc<Self>, delete: Delete, context: &Context) -> Result<Written, Error> {
+        let (account, _) = self.admit_account(&delete.account, None, context, Body::empty()).await?;
+        match account {
+            Some(account) if !account.attributes().deleted => {
+                self.change_account(account, Properties::new(), true, "account/delete", context).await
+            }
+            _ => Err(Error::not_found()),
+        }
+    }
+
+    /// The account, made if need be and allowed.
+    pub(crate) async fn account_or_autocreate(
+        self: &Arc<Self>,
+        name: &AccountName,
+        account: Option<Arc<Account>>,
+        context: &Context,
+    ) -> Result<Arc<Account>, Error> {
+        match account {
+            Some(account) if account.attributes().deleted => Err(Error::not_found()),
+            Some(account) => Ok(account),
+            None if self.constraints.account_autocreate => {
+                self.make_account(name, Properties::new(), context).await
+            }
+            None => Err(Error::not_found()),
+        }
+    }
+
+    /// What HEAD and GET show; of an account that nothing was written to yet an empty one, with autocreate.
+    fn readable(&self, account: Option<&Account>) -> Result<Info, Error> {
+        match account {
+            Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
+            Some(account) => Ok(account.info()),
+            None if self.constraints.account_autocreate => Ok(Info::default()),
+            None => Err(Error::not_found()),
+        }
+    }
+
+    async fn make_account(
+        self: &Arc<Self>,
+        name: &AccountName,
+        properties: Properties,
+        context: &Context,
+    ) -> Result<Arc<Account>, Error> {
+        let (owner, name, context) = (Arc::clone(self), name.clone(), context.clone());
+        uncancelled(async move {
+            let _loading = owner.loading.lock().await;
+            if let Some(account) = owner.load(&name).await? {
+                return Ok(account);
+            }
+            let random = || getrandom::u64().map(|number| number >> 1).map_err(Error::internal);
+            let term = 1;
+            let mut attributes = AccountAttributes {
+                account_id: random()?,
+                id: WriteId::default(),
+                term,
+                incarnation: random()?,
+                generation: (term << 40) + 1,
+                created: context.timestamp,
+                timestamp: context.timestamp,
+                deleted: false,
+                properties: merged(&Properties::new(), &properties, &owner.constraints)?,
+                state: State::Enabled,
+            };
+            let last_seq = term << 40;
+            let account =
+                Account::new(name.clone(), attributes.clone(), Vec::new(), last_seq, Counters::default());
+            let begun = owner.begin(
+                &account,
+                Action::Put,
+                NodePath::Account,
+                None,
+                record(&context, "account/put", 201, 0),
+            )?;
+            begun.sync().await?;
+            attributes.id = begun.id;
+            owner.engine.put_account(&name, attributes.clone()).await?;
+            account.set_attributes(attributes);
+            let account = Arc::new(account);
+            owner.add_account(Arc::clone(&account));
+            let row = account_row(&account.attributes());
+            let position = begun.commit(&account, None, Some(PRESENT), Node::Account(Some(row)))?;
+            owner.journal.sync(position).await?;
+            Ok(account)
+        })
+        .await
+    }
+
+    async fn change_account(
+        self: &Arc<Self>,
+        account: Arc<Account>,
+        changes: Properties,
+        delete: bool,
+        action: &'static str,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (owner, context) = (Arc::clone(self), context.clone());
+        uncancelled(async move {
+            let _structure = account.structure.lock().await;
+            let mut attributes = account.attributes().as_ref().clone();
+            attributes.properties = merged(&attributes.properties, &changes, &owner.constraints)?;
+            let begun = owner.begin(
+                &account,
+                Action::Post,
+                NodePath::Account,
+                Some(PRESENT),
+                record(&context, action, 204, 0),
+            )?;
+            begun.sync().await?;
+            attributes.id = begun.id;
+            attributes.deleted |= delete;
+            attributes.timestamp = attributes.timestamp.max(context.timestamp);
+            attributes.generation = account.next_generation();
+            owner.engine.put_account(&account.name, attributes.clone()).await?;
+            let row = account_row(&attributes);
+            account.set_attributes(attributes);
+            let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(Some(row)))?;
+            owner.journal.sync(position).await?;
+            Ok(Written { created: false })
+        })
+        .await
+    }
+
+    /// The state that a listing must show, once the mirror has it; `None`: it does not have it in time.
+    pub(crate) async fn mirrored(&self, account: &Account) -> Option<AtLeast> {
+        let seq = account.last_seq();
+        let wait = self.settings.listing_wait.0;
+        self.feed.reached(account.account_id, seq, wait).await.then(|| AtLeast {
+            account_id: account.account_id,
+            incarnation: account.attributes().incarnation,
+            seq,
+        })
+    }
+
+    /// A page out of the mirror; `None`: it could not be had.
+    pub(crate) async fn page<C, Entry>(&self, ask: C, context: &Context, account: &Account) -> Option<Vec<Entry>>
+    where
+        C: functional::Call<Answer = functional::mirror::Page<Entry>>,
+    {
+        let asked = functional::ask(self.feed.account_server(), ask, context.clone(), Body::empty()).await;
+        match asked {
+            Ok((functional::mirror::Page::Entries(entries), _)) => Some(entries),
+            Ok((functional::mirror::Page::Behind(_), _)) => {
+                self.feed.suspect(account.account_id);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(account = %account.name, %error, "the mirror gave no page; the tree is read");
+                None
+            }
+        }
+    }
+}
+
+/// Runs a change to its end also when the one who asked for it goes away: between its announcement and its commit
+/// nothing may be cut off.
+pub(crate) async fn uncancelled<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(change).await.map_err(Error::internal)?
+}
+
+fn merged(properties: &Properties, changes: &Properties, constraints: &Constraints) -> Result<Properties, Error> {
+    let mut merged = properties.clone();
+    merged.merge(changes);
+    constraints.check_metadata(&merged, METADATA)?;
+    Ok(merged)
+}

@@ -1,0 +1,113 @@
+//! Tells the account-server of every change, in order, until it has them all.
+//!
+//! One ordered stream an account, with one batch in flight. A change is sent as the **state** of its node: the one
+//! that the commit knew, or what storage shows when it is sent. A node that changed twice while it waited is sent
+//! once, at its first place, with its last state and that state's `seq`.
+//!
+//! No change waits for the mirror. A listing does, for a bounded time ([`MirrorFeed::reached`]); when the mirror is
+//! away or being filled anew it does not wait at all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::functional::mirror::Node;
+use common::service::FunctionalService;
+use parking_lot::Mutex;
+
+use crate::engine::ArcEngine;
+use crate::journal::Position;
+use crate::node::NodePath;
+use crate::owner::Account;
+
+mod queue;
+mod refill;
+mod row;
+mod stream;
+
+pub(crate) use row::{account_row, container_row, node_path, object_row};
+use stream::Stream;
+
+/// The streams of all accounts.
+#[derive(Debug)]
+pub(crate) struct MirrorFeed {
+    streams: Mutex<HashMap<u64, Arc<Stream>>>,
+    account_server: FunctionalService,
+    engine: ArcEngine,
+}
+
+impl MirrorFeed {
+    pub(crate) fn new(account_server: FunctionalService, engine: ArcEngine) -> Self {
+        Self { streams: Mutex::default(), account_server, engine }
+    }
+
+    /// Begins the stream of an account. Up to `floor` the mirror had everything when that was last written down;
+    /// what came later will be noted.
+    pub(crate) fn register(&self, account: Arc<Account>, floor: u64) {
+        let account_id = account.account_id;
+        let stream = Stream::new(account, floor, self.account_server.clone(), Arc::clone(&self.engine));
+        self.streams.lock().entry(account_id).or_insert_with(|| Arc::new(stream));
+    }
+
+    /// Takes a change on. Called in the order of `seq`, under the lock that gave it.
+    pub(crate) fn note(&self, account_id: u64, seq: u64, position: Position, node: Node) {
+        let path = node_path(&node);
+        if let Some(stream) = self.stream(account_id) {
+            stream.note(seq, position, path, Some(node));
+        }
+    }
+
+    /// Takes on a change whose state is not known; storage will be asked.
+    pub(crate) fn note_path(&self, account_id: u64, seq: u64, position: Position, path: NodePath) {
+        if let Some(stream) = self.stream(account_id) {
+            stream.note(seq, position, path, None);
+        }
+    }
+
+    /// Waits at most `wait` until the mirror has all changes up to `seq`, and says whether it has.
+    pub(crate) async fn reached(&self, account_id: u64, seq: u64, wait: Duration) -> bool {
+        match self.stream(account_id) {
+            Some(stream) => stream.reached(seq, wait).await,
+            None => false,
+        }
+    }
+
+    /// The mirror answered less than it had acknowledged: look again where it stands.
+    pub(crate) fn suspect(&self, account_id: u64) {
+        if let Some(stream) = self.stream(account_id) {
+            stream.suspect();
+        }
+    }
+
+    /// What the mirror of an account has.
+    pub(crate) fn acknowledged(&self, account_id: u64) -> u64 {
+        self.stream(account_id).map_or(0, |stream| stream.acknowledged())
+    }
+
+    /// The oldest place in the journal that the mirror still needs.
+    pub(crate) fn oldest_needed(&self) -> Option<Position> {
+        self.streams.lock().values().filter_map(|stream| stream.oldest_needed()).min()
+    }
+
+    /// The service that is the mirror.
+    pub(crate) fn account_server(&self) -> &FunctionalService {
+        &self.account_server
+    }
+
+    /// Waits at most `wait` until everything noted so far has arrived.
+    pub(crate) async fn drain(&self, wait: Duration) {
+        let streams: Vec<_> = self.streams.lock().values().cloned().collect();
+        let all = async {
+            for stream in streams {
+                stream.drained().await;
+            }
+        };
+        if tokio::time::timeout(wait, all).await.is_err() {
+            tracing::warn!("the mirror did not take everything in time; the journal keeps the rest");
+        }
+    }
+
+    fn stream(&self, account_id: u64) -> Option<Arc<Stream>> {
+        self.streams.lock().get(&account_id).cloned()
+    }
+}

@@ -1,0 +1,44 @@
+//! The mirror's form of nodes.
+
+use common::Properties;
+use common::functional::mirror::{AccountRow, ContainerRow, Node, ObjectRow};
+
+use crate::node::{AccountAttributes, ContainerAttributes, NodePath, ObjectAttributes};
+
+/// The journal's name of a node.
+pub(crate) fn node_path(node: &Node) -> NodePath {
+    match node {
+        Node::Account(_) => NodePath::Account,
+        Node::Container(name, _) => NodePath::Container(name.clone()),
+        Node::Object(container, object, _) => NodePath::Object(container.clone(), object.clone()),
+    }
+}
+
+/// What the mirror keeps of an account.
+pub(crate) fn account_row(attributes: &AccountAttributes) -> AccountRow {
+    AccountRow { created: attributes.created, timestamp: attributes.timestamp }
+}
+
+/// What the mirror keeps of a container.
+pub(crate) fn container_row(attributes: &ContainerAttributes) -> ContainerRow {
+    ContainerRow { created: attributes.created, timestamp: attributes.timestamp }
+}
+
+/// What the mirror keeps of an object.
+pub(crate) fn object_row(attributes: &ObjectAttributes) -> ObjectRow {
+    let mut metadata = Properties::new();
+    for (name, value) in &attributes.properties {
+        if name.starts_with("x-object-meta-") {
+            metadata.insert(name, value.clone());
+        }
+    }
+    ObjectRow {
+        timestamp: attributes.timestamp,
+        bytes: attributes.size,
+        etag: attributes.etag.clone(),
+        content_type: attributes.content_type.clone(),
+        delete_at: attributes.delete_at,
+        listing: attributes.listing.clone(),
+        metadata,
+    }
+}

@@ -1,0 +1,35 @@
+//! What the owner does with objects: one file a verb.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{Outcome, Timestamp};
+
+use crate::node::ObjectAttributes;
+
+mod body;
+mod delete;
+mod post;
+mod put;
+mod read;
+
+/// Whether the object's time has run out at `now`.
+fn is_expired(attributes: &ObjectAttributes, now: Timestamp) -> bool {
+    attributes.delete_at.is_some_and(|delete_at| delete_at <= now)
+}
+
+/// Set by an engine's closure when a later write was there first: not a failure, only too late.
+#[derive(Clone, Debug, Default)]
+struct Superseded(Arc<AtomicBool>);
+
+impl Superseded {
+    /// The refusal to give to the engine.
+    fn refuse(&self) -> common::Error {
+        self.0.store(true, Ordering::Release);
+        Outcome::Conflict.into()
+    }
+
+    fn happened(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

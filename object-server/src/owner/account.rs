@@ -1,0 +1,225 @@
+//! One account in memory: what it is, what it holds, how much, and where its order of changes stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::functional::info::{Resource, State};
+use common::functional::{account, container};
+use common::name::{AccountName, ContainerName};
+use parking_lot::{Mutex, RwLock};
+
+use super::locks::ContainerLock;
+use crate::checkpoint::{Count, Counters};
+use crate::node::{AccountAttributes, ContainerAttributes};
+
+/// An account that exists in storage.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) name: AccountName,
+    pub(crate) account_id: u64,
+    /// Held while the account itself changes or containers are made and removed.
+    pub(crate) structure: Arc<tokio::sync::Mutex<()>>,
+    tree: RwLock<Tree>,
+    pub(super) ledger: Mutex<Ledger>,
+}
+
+#[derive(Debug)]
+struct Tree {
+    attributes: Arc<AccountAttributes>,
+    containers: BTreeMap<ContainerName, Arc<Container>>,
+    /// The generation of every absent container: the last change that made or removed one.
+    containers_changed: u64,
+}
+
+/// Where the account's order of changes stands, and what they add up to. One lock for both, so that the counters are
+/// always those of exactly `last_seq`.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) last_seq: u64,
+    pub(super) counters: Counters,
+    /// Whether anything changed since the counters were written down.
+    pub(super) is_dirty: bool,
+    /// What the mirror had when they were.
+    pub(super) mirrored_seq: u64,
+}
+
+/// A container of an account in memory.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) name: ContainerName,
+    pub(crate) lock: ContainerLock,
+    attributes: RwLock<Arc<ContainerAttributes>>,
+    is_removed: AtomicBool,
+}
+
+impl Account {
+    pub(crate) fn new(
+        name: AccountName,
+        attributes: AccountAttributes,
+        containers: Vec<(ContainerName, ContainerAttributes)>,
+        last_seq: u64,
+        counters: Counters,
+    ) -> Self {
+        let containers = containers.into_iter().map(|(name, attributes)| {
+            let container = Container::new(name.clone(), attributes);
+            (name, Arc::new(container))
+        });
+        Self {
+            name,
+            account_id: attributes.account_id,
+            structure: Arc::default(),
+            tree: RwLock::new(Tree {
+                attributes: Arc::new(attributes),
+                containers: containers.collect(),
+                containers_changed: last_seq,
+            }),
+            ledger: Mutex::new(Ledger { last_seq, counters, is_dirty: false, mirrored_seq: 0 }),
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> Arc<AccountAttributes> {
+        Arc::clone(&self.tree.read().attributes)
+    }
+
+    pub(crate) fn set_attributes(&self, attributes: AccountAttributes) {
+        self.tree.write().attributes = Arc::new(attributes);
+    }
+
+    pub(crate) fn container(&self, name: &ContainerName) -> Option<Arc<Container>> {
+        self.tree.read().containers.get(name).cloned()
+    }
+
+    /// All containers, in byte order of their names.
+    pub(crate) fn containers(&self) -> Vec<Arc<Container>> {
+        self.tree.read().containers.values().cloned().collect()
+    }
+
+    pub(crate) fn add_container(&self, container: Arc<Container>, generation: u64) {
+        let mut tree = self.tree.write();
+        tree.containers_changed = generation;
+        tree.containers.insert(container.name.clone(), container);
+    }
+
+    pub(crate) fn remove_container(&self, name: &ContainerName, generation: u64) {
+        let mut tree = self.tree.write();
+        tree.containers_changed = generation;
+        if let Some(container) = tree.containers.remove(name) {
+            container.is_removed.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.ledger.lock().last_seq
+    }
+
+    /// A generation greater than every earlier one of the account and its containers. Each change that takes one is
+    /// itself committed with a `seq` not lower before the next can take one, as `structure` or the container's lock
+    /// is held.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.ledger.lock().last_seq + 1
+    }
+
+    pub(crate) fn count(&self, container: &ContainerName) -> Count {
+        self.ledger.lock().counters.container(container)
+    }
+
+    /// What guards decide by.
+    pub(crate) fn resource(&self) -> Resource {
+        let attributes = self.attributes();
+        Resource {
+            generation: attributes.generation,
+            state: if attributes.deleted { State::Deleted } else { State::Present },
+            properties: attributes.properties.clone(),
+        }
+    }
+
+    /// What guards decide by, of a container there or not.
+    pub(crate) fn container_resource(&self, name: &ContainerName) -> Resource {
+        let tree = self.tree.read();
+        match tree.containers.get(name) {
+            Some(container) => {
+                let attributes = container.attributes();
+                Resource {
+                    generation: attributes.generation,
+                    state: State::Present,
+                    properties: attributes.properties.clone(),
+                }
+            }
+            None => Resource { generation: tree.containers_changed, ..Resource::default() },
+        }
+    }
+
+    /// The generation alone, for the comparison that every request makes.
+    pub(crate) fn container_generation(&self, name: &ContainerName) -> u64 {
+        let tree = self.tree.read();
+        tree.containers.get(name).map_or(tree.containers_changed, |container| container.attributes().generation)
+    }
+
+    pub(crate) fn info(&self) -> account::Info {
+        let attributes = self.attributes();
+        let totals = self.ledger.lock().counters.totals();
+        account::Info {
+            created: attributes.created,
+            containers: totals.containers,
+            objects: totals.objects,
+            bytes: totals.bytes,
+            properties: attributes.properties.clone(),
+        }
+    }
+
+    /// The account's listing as it stands in memory, in byte order of names.
+    pub(crate) fn lines(&self) -> Vec<account::Entry> {
+        let containers = self.containers();
+        let ledger = self.ledger.lock();
+        containers
+            .iter()
+            .map(|container| {
+                let count = ledger.counters.container(&container.name);
+                account::Entry::Container {
+                    name: container.name.clone(),
+                    objects: count.objects,
+                    bytes: count.bytes,
+                    last_modified: container.attributes().timestamp,
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn container_info(&self, container: &Container) -> container::Info {
+        let attributes = container.attributes();
+        let count = self.count(&container.name);
+        container::Info {
+            created: attributes.created,
+            last_modified: attributes.timestamp,
+            objects: count.objects,
+            bytes: count.bytes,
+            storage_policy: attributes.storage_policy.clone(),
+            properties: attributes.properties.clone(),
+        }
+    }
+}
+
+impl Container {
+    pub(crate) fn new(name: ContainerName, attributes: ContainerAttributes) -> Self {
+        Self {
+            name,
+            lock: ContainerLock::default(),
+            attributes: RwLock::new(Arc::new(attributes)),
+            is_removed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> Arc<ContainerAttributes> {
+        Arc::clone(&self.attributes.read())
+    }
+
+    pub(crate) fn set_attributes(&self, attributes: ContainerAttributes) {
+        *self.attributes.write() = Arc::new(attributes);
+    }
+
+    /// Whether it was removed since it was looked up; asked again under its lock.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
+    }
+}

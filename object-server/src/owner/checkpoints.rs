@@ -1,0 +1,62 @@
+//! Writes the counters down from time to time and lets go of the journal what nobody needs any more.
+
+use std::sync::Arc;
+
+use common::Error;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::Owner;
+use crate::checkpoint::{self, Checkpoint};
+
+impl Owner {
+    /// Runs until `stop` changes.
+    pub(crate) async fn keep_checkpoints(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(self.settings.checkpoint_interval.0);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stop.changed() => return,
+            }
+            if let Err(error) = self.checkpoint().await {
+                tracing::warn!(%error, "the counters could not be written down; the journal keeps growing");
+            }
+        }
+    }
+
+    /// Writes down the counters of every account that changed, and frees the journal behind.
+    pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
+        // Whatever is appended from here on may be missing from the counters read below.
+        let begin = self.journal.position();
+        let in_flight = self.in_flight.lock().first().copied();
+        let mirror_needs = self.feed.oldest_needed();
+        for account in self.loaded() {
+            let mirrored_seq = self.feed.acknowledged(account.account_id);
+            let checkpoint = {
+                let mut ledger = account.ledger.lock();
+                if !ledger.is_dirty && ledger.mirrored_seq == mirrored_seq {
+                    continue;
+                }
+                ledger.is_dirty = false;
+                ledger.mirrored_seq = mirrored_seq;
+                Checkpoint {
+                    account_id: account.account_id,
+                    term: account.attributes().term,
+                    through_seq: ledger.last_seq,
+                    containers: ledger.counters.containers().clone(),
+                    mirrored_seq,
+                }
+            };
+            if let Err(error) = checkpoint::save(&self.state_directory, checkpoint).await {
+                account.ledger.lock().is_dirty = true;
+                return Err(error);
+            }
+        }
+        let needed = [Some(begin), in_flight, mirror_needs].into_iter().flatten().min();
+        if let Some(needed) = needed {
+            self.journal.release(needed).await?;
+        }
+        Ok(())
+    }
+}

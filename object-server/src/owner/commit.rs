@@ -1,0 +1,121 @@
+//! The moment a change becomes part of its account's order: `seq`, journal, counters and mirror, in one step.
+
+use std::sync::Arc;
+
+use common::Error;
+use common::functional::mirror::Node;
+use common::functional::{Context, Caller};
+use common::name::ContainerName;
+
+use super::{Account, Owner};
+use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
+use crate::node::{NodePath, ObjectAttributes, WriteId};
+
+/// A change that was announced in the journal and neither committed nor given up. While it lives, the journal keeps
+/// the announcement.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    owner: Arc<Owner>,
+    account_id: u64,
+    pub(crate) id: WriteId,
+    path: NodePath,
+    record: Record,
+    position: Position,
+}
+
+impl Owner {
+    /// Announces a change. Nothing is durable yet: sync [`Begun::position`].
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        account: &Account,
+        action: Action,
+        path: NodePath,
+        old: Option<Footprint>,
+        record: Record,
+    ) -> Result<Begun, Error> {
+        let id = WriteId::random()?;
+        let kind = Kind::Begin { id, path: path.clone(), action, old, record: record.clone() };
+        let entry = Entry { account_id: account.account_id, kind };
+        let mut in_flight = self.in_flight.lock();
+        // A DELETE frees space: it may use the journal's reserve.
+        let position = match action {
+            Action::Delete => self.journal.append_reserved(&entry)?,
+            _ => self.journal.append(&entry)?,
+        };
+        in_flight.insert(position);
+        drop(in_flight);
+        Ok(Begun { owner: Arc::clone(self), account_id: account.account_id, id, path, record, position })
+    }
+}
+
+impl Begun {
+    /// Waits until the announcement is durable.
+    pub(crate) async fn sync(&self) -> Result<(), Error> {
+        self.owner.journal.sync(self.position).await
+    }
+
+    /// Puts the change, which storage now shows, into the account's order. Called under the locks of the name.
+    /// Answers what to sync before the change is acknowledged.
+    pub(crate) fn commit(
+        self,
+        account: &Account,
+        old: Option<Footprint>,
+        new: Option<Footprint>,
+        node: Node,
+    ) -> Result<Position, Error> {
+        let owner = Arc::clone(&self.owner);
+        let mut ledger = account.ledger.lock();
+        let seq = ledger.last_seq + 1;
+        let kind = Kind::Commit { id: self.id, seq, path: self.path.clone(), old, new, record: self.record.clone() };
+        let position = owner.journal.append_reserved(&Entry { account_id: self.account_id, kind })?;
+        ledger.last_seq = seq;
+        ledger.counters.apply(&self.path, old, new);
+        ledger.is_dirty = true;
+        owner.feed.note(self.account_id, seq, position, node);
+        Ok(position)
+    }
+
+    /// Says that nothing came of it. Best effort: at replay storage shows the same.
+    pub(crate) fn abort(self) {
+        let entry = Entry { account_id: self.account_id, kind: Kind::Abort { id: self.id } };
+        if let Err(error) = self.owner.journal.append_reserved(&entry) {
+            tracing::warn!(%error, "a refused change could not be marked in the journal");
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.owner.in_flight.lock().remove(&self.position);
+    }
+}
+
+/// What an object adds to the counters.
+pub(crate) fn footprint(attributes: &ObjectAttributes) -> Footprint {
+    Footprint { objects: 1, bytes: attributes.size }
+}
+
+/// What an existing container or account adds: itself.
+pub(crate) const PRESENT: Footprint = Footprint { objects: 0, bytes: 0 };
+
+/// The record of a change by `context`.
+pub(crate) fn record(context: &Context, action: &'static str, result: u16, bytes: u64) -> Record {
+    Record {
+        time: context.timestamp,
+        user_id: match context.authority.caller() {
+            Caller::User(identity) => Some(identity.user_id),
+            Caller::Anonymous => None,
+        },
+        action: action.to_owned(),
+        result,
+        bytes,
+        address: context.address,
+        agent: context.agent.as_deref().map(str::to_owned),
+        transaction_id: context.transaction_id.as_ref().to_owned(),
+    }
+}
+
+/// The journal's name of an object.
+pub(crate) fn object_node(container: &ContainerName, object: &common::name::ObjectName) -> NodePath {
+    NodePath::Object(container.clone(), object.clone())
+}

@@ -1,0 +1,243 @@
+//! What an owner does before it takes requests: reads the journal that the last one left.
+//!
+//! Of each account the journal still holds everything that the counters' checkpoint or the mirror may not have. The
+//! counters are the checkpoint plus the later commits; the mirror gets the later paths. An announcement without an
+//! end is looked up in storage: if that shows the write, its commit is made up for; else only the mirror looks again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use common::Error;
+use common::functional::object::Path;
+use common::name::{AccountName, ContainerName};
+
+use super::{Account, Owner, PRESENT, Parts, footprint};
+use crate::checkpoint::{self, Checkpoint, Counters, Loaded};
+use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
+use crate::node::{AccountAttributes, NodePath, WriteId};
+use crate::walk::Walk;
+
+/// `seq = term · 2^40 + n`.
+const TERM_SHIFT: u32 = 40;
+
+/// The entries found in the journal, by account.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    accounts: HashMap<u64, Found>,
+    /// There are accounts but no journal: what it held is lost, and numbers it gave out must not be given again.
+    journal_is_lost: bool,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    commits: Vec<Commit>,
+    begun: BTreeMap<Position, Begun>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    seq: u64,
+    position: Position,
+    path: NodePath,
+    old: Option<Footprint>,
+    new: Option<Footprint>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    id: WriteId,
+    path: NodePath,
+    action: Action,
+    old: Option<Footprint>,
+    record: Record,
+}
+
+impl Recovery {
+    /// Sorts the entries of the journal.
+    pub(crate) fn read(entries: impl IntoIterator<Item = (Position, Entry)>, journal_is_lost: bool) -> Self {
+        let mut accounts: HashMap<u64, Found> = HashMap::new();
+        for (position, entry) in entries {
+            let found = accounts.entry(entry.account_id).or_default();
+            match entry.kind {
+                Kind::Begin { id, path, action, old, record } => {
+                    found.begun.insert(position, Begun { id, path, action, old, record });
+                }
+                Kind::Commit { id, seq, path, old, new, .. } => {
+                    found.end(id);
+                    found.commits.push(Commit { seq, position, path, old, new });
+                }
+                Kind::Abort { id } => found.end(id),
+                // Tree operations are not made yet.
+                Kind::Moving { .. } | Kind::Moved { .. } | Kind::Detaching { .. } | Kind::Detached { .. } => {}
+            }
+        }
+        Self { accounts, journal_is_lost }
+    }
+}
+
+impl Found {
+    fn end(&mut self, id: WriteId) {
+        self.begun.retain(|_, begun| begun.id != id);
+    }
+}
+
+impl Owner {
+    /// Makes the owner and recovers every account that the journal speaks of.
+    pub(crate) async fn open(parts: Parts, entries: Vec<(Position, Entry)>, journal_is_new: bool) -> Result<Arc<Self>, Error> {
+        let names = parts.engine.accounts().await?;
+        let journal_is_lost = journal_is_new && !names.is_empty();
+        let recovery = Recovery::read(entries, journal_is_lost);
+        let pending: HashSet<u64> = recovery.accounts.keys().copied().collect();
+        let owner = Arc::new(Self::new(parts, recovery));
+        if !pending.is_empty() {
+            for name in names {
+                let attributes = owner.engine.account(&name).await?;
+                if attributes.is_some_and(|attributes| pending.contains(&attributes.account_id)) {
+                    owner.account(&name).await?;
+                }
+            }
+        }
+        // What is left belongs to accounts that are gone.
+        owner.recovery.lock().accounts.clear();
+        Ok(owner)
+    }
+
+    /// Reads an account from storage and brings it up to the journal.
+    pub(super) async fn recover_account(
+        &self,
+        name: &AccountName,
+        mut attributes: AccountAttributes,
+    ) -> Result<Arc<Account>, Error> {
+        let account_id = attributes.account_id;
+        let (found, journal_is_lost) = {
+            let mut recovery = self.recovery.lock();
+            (recovery.accounts.remove(&account_id).unwrap_or_default(), recovery.journal_is_lost)
+        };
+        let checkpoint = match checkpoint::load(&self.state_directory, account_id).await? {
+            Loaded::Good(checkpoint) if !journal_is_lost => Some(checkpoint),
+            Loaded::Good(_) | Loaded::Missing => None,
+            Loaded::Bad(reason) => {
+                tracing::warn!(account = %name, reason, "the counters' checkpoint is damaged; they are recounted");
+                None
+            }
+        };
+        if journal_is_lost {
+            attributes.term += 1;
+            attributes.incarnation = getrandom::u64().map_err(Error::internal)? >> 1;
+            self.engine.put_account(name, attributes.clone()).await?;
+        }
+        let containers = self.engine.containers(name).await?;
+        // Until its first checkpoint the journal holds everything that ever happened to an account.
+        let is_whole = !journal_is_lost && is_whole(&found.commits, attributes.term);
+        let counters = match &checkpoint {
+            Some(checkpoint) => replayed(checkpoint, &found.commits),
+            None if is_whole => replayed(&Checkpoint::default(), &found.commits),
+            None => self.recount(name, containers.iter().map(|(container, _)| container)).await?,
+        };
+        let newest = containers.iter().map(|(_, container)| container.generation).max().unwrap_or(0);
+        let last_seq = [
+            attributes.term << TERM_SHIFT,
+            attributes.generation,
+            newest,
+            checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.through_seq),
+            found.commits.iter().map(|commit| commit.seq).max().unwrap_or(0),
+        ];
+        let last_seq = last_seq.into_iter().max().unwrap_or(0);
+        let account = Arc::new(Account::new(name.clone(), attributes, containers, last_seq, counters));
+        let floor = match &checkpoint {
+            Some(checkpoint) => checkpoint.mirrored_seq,
+            None if is_whole => 0,
+            // Nobody knows what the mirror has: it is filled anew.
+            None => u64::MAX,
+        };
+        self.feed.register(Arc::clone(&account), floor);
+        for commit in &found.commits {
+            self.feed.note_path(account_id, commit.seq, commit.position, commit.path.clone());
+        }
+        for (position, begun) in found.begun {
+            self.finish(&account, position, begun).await?;
+        }
+        Ok(account)
+    }
+
+    /// Makes up for the commit of a write that storage shows, or has the mirror look at the path again.
+    async fn finish(&self, account: &Account, position: Position, begun: Begun) -> Result<(), Error> {
+        let now = self.shown(account, &begun.path).await?;
+        let is_there = match begun.action {
+            Action::Delete => now.is_none(),
+            Action::Put | Action::Post => now.is_some_and(|(id, _)| id == begun.id),
+        };
+        let mut ledger = account.ledger.lock();
+        let seq = ledger.last_seq + 1;
+        ledger.last_seq = seq;
+        ledger.is_dirty = true;
+        let mut position = position;
+        if is_there {
+            let new = now.map(|(_, footprint)| footprint);
+            let kind = Kind::Commit {
+                id: begun.id,
+                seq,
+                path: begun.path.clone(),
+                old: begun.old,
+                new,
+                record: begun.record,
+            };
+            position = self.journal.append_reserved(&Entry { account_id: account.account_id, kind })?;
+            ledger.counters.apply(&begun.path, begun.old, new);
+        }
+        self.feed.note_path(account.account_id, seq, position, begun.path);
+        Ok(())
+    }
+
+    /// Which write storage shows under a path.
+    async fn shown(&self, account: &Account, path: &NodePath) -> Result<Option<(WriteId, Footprint)>, Error> {
+        Ok(match path {
+            NodePath::Account => Some((account.attributes().id, PRESENT)),
+            NodePath::Container(name) => {
+                account.container(name).map(|container| (container.attributes().id, PRESENT))
+            }
+            NodePath::Object(container, object) => {
+                if account.container(container).is_none() {
+                    return Ok(None);
+                }
+                let path =
+                    Path { account: account.name.clone(), container: container.clone(), object: object.clone() };
+                let attributes = self.engine.stat(&path).await?;
+                attributes.map(|attributes| (attributes.id, footprint(&attributes)))
+            }
+        })
+    }
+
+    /// Counts what storage holds.
+    async fn recount<'a>(
+        &self,
+        account: &AccountName,
+        containers: impl Iterator<Item = &'a ContainerName>,
+    ) -> Result<Counters, Error> {
+        tracing::info!(%account, "counting what the account holds");
+        let mut counters = Counters::default();
+        for container in containers {
+            counters.apply(&NodePath::Container(container.clone()), None, Some(PRESENT));
+            let mut walk = Walk::new(self.engine.as_ref(), account, container);
+            while let Some((path, attributes)) = walk.next().await? {
+                let node = NodePath::Object(path.container, path.object);
+                counters.apply(&node, None, Some(footprint(&attributes)));
+            }
+        }
+        Ok(counters)
+    }
+}
+
+/// The checkpoint's counters and what came later.
+fn replayed(checkpoint: &Checkpoint, commits: &[Commit]) -> Counters {
+    let mut counters = Counters::from_checkpoint(checkpoint);
+    for commit in commits.iter().filter(|commit| commit.seq > checkpoint.through_seq) {
+        counters.apply(&commit.path, commit.old, commit.new);
+    }
+    counters
+}
+
+/// Whether the commits are all that ever happened to the account.
+fn is_whole(commits: &[Commit], term: u64) -> bool {
+    commits.first().is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
+}

@@ -1,0 +1,73 @@
+//! The object-server's settings: section `[object-server]`.
+
+use common::Error;
+use common::config::{Period, Size};
+use serde::{Deserialize, Serialize};
+
+use crate::failure_point::FailurePoints;
+use crate::journal;
+
+/// What an administrator can set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether an acknowledged change survives a power cut.
+    pub durability: Durability,
+    /// How large the journal may grow while the mirror is away; then changes answer 507.
+    pub journal_size: Size,
+    /// What DELETE may use of the journal beyond that.
+    pub journal_reserve: Size,
+    /// How long a listing waits for the mirror before it reads the tree.
+    pub listing_wait: Period,
+    /// How often the counters are written down.
+    pub checkpoint_interval: Period,
+    /// Memory for sorted directories while the mirror is away.
+    pub listing_cache: Size,
+    /// For tests: named places where the server fails or ends, `journal:after_sync=abort@3`; none in service.
+    pub failure_points: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Durable,
+            journal_size: Size(256 << 20),
+            journal_reserve: Size(16 << 20),
+            listing_wait: Period(std::time::Duration::from_millis(500)),
+            checkpoint_interval: Period::seconds(30),
+            listing_cache: Size(32 << 20),
+            failure_points: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn failure_points(&self) -> Result<FailurePoints, Error> {
+        if self.failure_points.is_empty() {
+            return Ok(FailurePoints::default());
+        }
+        FailurePoints::parse(&self.failure_points)
+            .map_err(|part| Error::internal(format!("[object-server] failure_points: cannot read {part:?}")))
+    }
+
+    pub(crate) fn journal(&self, failure_points: FailurePoints) -> journal::Settings {
+        journal::Settings {
+            maximum: self.journal_size,
+            reserve: self.journal_reserve,
+            durability: self.durability,
+            failure_points,
+            ..journal::Settings::default()
+        }
+    }
+}
+
+/// Whether an acknowledged change survives a power cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// It does: data, attributes, names and the journal are synced before the answer.
+    #[default]
+    Durable,
+    /// It survives the end of the process, not that of the machine: nothing is synced.
+    Relaxed,
+}

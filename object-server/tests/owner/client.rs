@@ -1,0 +1,120 @@
+//! Asks an object-server as a proxy would.
+
+use std::path::Path as Directory;
+use std::sync::Arc;
+
+use common::constraints::Constraints;
+use common::functional::account::Info as AccountInfo;
+use common::functional::container::{Entry, Info as ContainerInfo};
+use common::functional::listing::Query;
+use common::functional::object::{Info, Path, Stored};
+use common::functional::{Call, Context, account, ask, container, object};
+use common::name::{AccountName, ContainerName, ObjectName};
+use common::service::FunctionalService;
+use common::{Body, Clock, Error, Properties};
+use object_server::engine::ArcEngine;
+use object_server::{ObjectServer, Settings};
+
+static CLOCK: Clock = Clock::new();
+
+pub(crate) struct Client {
+    pub(crate) service: FunctionalService,
+    pub(crate) server: ObjectServer,
+}
+
+pub(crate) fn account() -> AccountName {
+    AccountName::new("AUTH_test").unwrap()
+}
+
+pub(crate) fn container_name(name: &str) -> ContainerName {
+    ContainerName::new(name).unwrap()
+}
+
+pub(crate) fn path(container: &str, name: &str) -> Path {
+    Path { account: account(), container: container_name(container), object: ObjectName::new(name).unwrap() }
+}
+
+pub(crate) fn put(path: Path) -> object::Put {
+    object::Put {
+        path,
+        content_type: Some("text/plain".into()),
+        content_length: None,
+        etag: None,
+        if_absent: false,
+        delete_at: None,
+        properties: Properties::new(),
+        listing: None,
+    }
+}
+
+pub(crate) fn context() -> Context {
+    Context::internal("tx-test", CLOCK.next())
+}
+
+impl Client {
+    pub(crate) async fn open(engine: &ArcEngine, state: &Directory, mirror: FunctionalService) -> Self {
+        let constraints = Arc::new(Constraints::default());
+        let server = ObjectServer::open_on(Arc::clone(engine), &Settings::default(), state, constraints, mirror)
+            .await
+            .unwrap();
+        Self { service: server.service(), server }
+    }
+
+    pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Answer, Error> {
+        Ok(ask(&self.service, call, context(), Body::empty()).await?.0)
+    }
+
+    pub(crate) async fn make_container(&self, name: &str) -> Result<bool, Error> {
+        let put = container::Put {
+            account: account(),
+            container: container_name(name),
+            storage_policy: None,
+            properties: Properties::new(),
+        };
+        Ok(self.ask(put).await?.created)
+    }
+
+    pub(crate) async fn remove_container(&self, name: &str) -> Result<(), Error> {
+        self.ask(container::Delete { account: account(), container: container_name(name) }).await.map(|_| ())
+    }
+
+    pub(crate) async fn put(&self, container: &str, name: &str, data: &str) -> Result<Stored, Error> {
+        let body = Body::full(data.to_owned());
+        Ok(ask(&self.service, put(path(container, name)), context(), body).await?.0)
+    }
+
+    pub(crate) async fn get(&self, container: &str, name: &str) -> Result<(Info, String), Error> {
+        let get = object::Get {
+            path: path(container, name),
+            conditions: Default::default(),
+            ranges: None,
+            open_expired: false,
+        };
+        let (got, body) = ask(&self.service, get, context(), Body::empty()).await?;
+        let bytes = body.collect(1 << 20).await.unwrap();
+        Ok((got.info, String::from_utf8(bytes.to_vec()).unwrap()))
+    }
+
+    pub(crate) async fn delete(&self, container: &str, name: &str) -> Result<(), Error> {
+        self.ask(object::Delete { path: path(container, name), if_delete_at: None }).await.map(|_| ())
+    }
+
+    pub(crate) async fn head_container(&self, name: &str) -> Result<ContainerInfo, Error> {
+        self.ask(container::Head { account: account(), container: container_name(name) }).await
+    }
+
+    pub(crate) async fn head_account(&self) -> Result<AccountInfo, Error> {
+        self.ask(account::Head { account: account() }).await
+    }
+
+    pub(crate) async fn list(&self, name: &str) -> Result<Vec<(String, u64)>, Error> {
+        let list =
+            container::List { account: account(), container: container_name(name), query: Query::default() };
+        let listing = self.ask(list).await?;
+        let entries = listing.entries.into_iter().map(|entry| match entry {
+            Entry::Object(object) => (object.name.to_string(), object.bytes),
+            Entry::Subdir(name) => (name, 0),
+        });
+        Ok(entries.collect())
+    }
+}
