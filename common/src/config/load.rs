@@ -84,6 +84,7 @@ impl Config {
     /// The settings of `section` (`proxy`, `filter.auth`), defaults where nothing is written.
     pub fn read<T: DeserializeOwned + Default>(&mut self, section: &str) -> T {
         self.read.insert(section.to_owned());
+        self.adopt_variables(section);
         let Some(entries) = self.sections.get(section) else {
             return T::default();
         };
@@ -241,6 +242,29 @@ impl Config {
         let section = section.to_ascii_lowercase().replace("__", ".");
         let origin = Origin::Variable(name.to_owned());
         self.set(&section, &key.to_ascii_lowercase(), Value::String(value), origin);
+    }
+
+    /// A variable's name has no dash: what it says of `object_server` is meant for `object-server`.
+    fn adopt_variables(&mut self, section: &str) {
+        let spelt = section.replace('-', "_");
+        if spelt == section {
+            return;
+        }
+        let Some(entries) = self.sections.get_mut(&spelt) else {
+            return;
+        };
+        let is_variable = |_: &String, setting: &mut Setting| matches!(setting.origin, Origin::Variable(_));
+        let variables: BTreeMap<_, _> = entries.settings.extract_if(.., is_variable).collect();
+        if entries.settings.is_empty() && entries.origin.is_none() {
+            self.sections.remove(&spelt);
+        }
+        let entries = self.sections.entry(section.to_owned()).or_default();
+        for (key, setting) in variables {
+            let is_flag = |known: &Setting| matches!(known.origin, Origin::Flag(_));
+            if !entries.settings.get(&key).is_some_and(is_flag) {
+                entries.settings.insert(key, setting);
+            }
+        }
     }
 
     fn set(&mut self, section: &str, key: &str, value: Value, origin: Origin) {
@@ -413,6 +437,18 @@ mod tests {
         assert_eq!((proxy.workers, proxy.drain_timeout), (7, Period::seconds(5)));
         assert_eq!(proxy.listen, "[::1]:1");
         config.finish().unwrap();
+    }
+
+    #[test]
+    fn a_variable_reaches_a_section_with_a_dash() {
+        let variables = [("STOBJ_OBJECT_SERVER__WORKERS", "7")];
+        let mut config = load("[object-server]\nworkers = 3\nlisten = \"x\"\n", &variables);
+        let settings: Proxy = config.read("object-server");
+        assert_eq!((settings.workers, settings.listen.as_str()), (7, "x"));
+        config.finish().unwrap();
+        let mut config = load("[object_server]\nworkers = 3\n", &variables);
+        assert_eq!(config.read::<Proxy>("object-server").workers, 7);
+        assert!(mistakes(config)[0].contains("[object_server] is not a section"));
     }
 
     #[test]
