@@ -19,6 +19,11 @@ use common::range::ByteRange;
 
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod memory;
+pub mod posix;
+
 /// What an engine answers, later.
 pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
 

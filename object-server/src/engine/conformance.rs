@@ -1,0 +1,70 @@
+//! What every engine must do, as checks that run against any.
+//!
+//! An engine conforms when [`run`] returns; a check that fails panics and names itself in the container it used.
+
+use super::ArcEngine;
+
+mod attributes;
+mod basics;
+mod beside;
+mod containers;
+mod ground;
+mod names;
+mod races;
+
+use ground::Ground;
+
+macro_rules! checks {
+    ($engine:ident: $($module:ident::{$($check:ident),+ $(,)?})+) => {
+        $($(
+            let ground = Ground::new(&$engine, concat!(stringify!($module), " ", stringify!($check))).await;
+            $module::$check(&ground).await;
+            ground.leave_empty().await;
+        )+)+
+    };
+}
+
+/// Runs all checks against an engine, side by side with whatever it holds already, and leaves only accounts behind.
+///
+/// # Panics
+/// When the engine does not conform.
+pub async fn run(engine: ArcEngine) {
+    checks! { engine:
+        basics::{
+            what_was_put_is_read,
+            what_is_not_there_is_none,
+            an_overwrite_replaces,
+            ranges_are_read,
+            a_refusal_changes_nothing,
+            attributes_are_revised,
+            a_stage_that_is_dropped_leaves_nothing,
+            a_reader_keeps_what_it_opened,
+        }
+        attributes::{
+            attributes_of_any_size_are_kept,
+            large_attributes_shrink_and_grow,
+            readers_see_attributes_whole,
+        }
+        names::{
+            odd_names_are_names,
+            long_segments_are_names,
+            deep_names_are_names,
+            children_come_in_byte_order,
+        }
+        beside::{
+            objects_stand_beside_directories_in_every_order,
+            long_names_stand_beside_directories,
+            an_object_is_there_while_directories_come_and_go,
+        }
+        races::{
+            changes_of_many_names_do_not_meet,
+            readers_see_old_or_new,
+        }
+        containers::{
+            containers_are_kept,
+            only_empty_containers_are_removed,
+            odd_container_names_are_names,
+            accounts_are_kept,
+        }
+    }
+}

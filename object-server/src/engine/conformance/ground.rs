@@ -1,0 +1,247 @@
+//! The ground a check stands on: an account and a container of its own.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use common::functional::object::Path;
+use common::name::{AccountName, ContainerName, ObjectName};
+use common::{Etag, Properties, Timestamp};
+use md5::{Digest as _, Md5};
+
+use crate::engine::{ArcEngine, Changed, EngineError, Reader};
+use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+
+pub(super) struct Ground {
+    pub(super) engine: ArcEngine,
+    pub(super) account: AccountName,
+    pub(super) container: ContainerName,
+}
+
+impl Ground {
+    pub(super) async fn new(engine: &ArcEngine, check: &str) -> Self {
+        let ground = Self {
+            engine: engine.clone(),
+            account: AccountName::new("AUTH_conformance").expect("this is a name"),
+            container: ContainerName::new(check).expect("checks have names"),
+        };
+        let attributes = account_attributes(7);
+        engine
+            .put_account(&ground.account, attributes)
+            .await
+            .expect("an account can be made");
+        ground.put_container(&ground.container, "first").await;
+        ground
+    }
+
+    pub(super) async fn put_container(&self, container: &ContainerName, policy: &str) {
+        let attributes = container_attributes(policy);
+        let made = self
+            .engine
+            .put_container(&self.account, container, attributes)
+            .await;
+        made.expect("a container can be made")
+            .sync()
+            .await
+            .expect("it can be synced");
+    }
+
+    pub(super) fn path(&self, name: &str) -> Path {
+        Path {
+            account: self.account.clone(),
+            container: self.container.clone(),
+            object: ObjectName::new(name).expect("checks use valid names"),
+        }
+    }
+
+    pub(super) async fn stage(
+        &self,
+        data: &[u8],
+        attributes: ObjectAttributes,
+    ) -> Box<dyn crate::engine::Staged> {
+        let length = Some(data.len() as u64);
+        let stage = self.engine.stage(&self.account, &self.container, length).await;
+        let mut stage = stage.expect("an object can be begun");
+        // Odd pieces, so that no buffer is filled exactly.
+        for piece in data.chunks(99_991) {
+            stage
+                .write(Bytes::copy_from_slice(piece))
+                .await
+                .expect("it can be written");
+        }
+        stage.finish(attributes).await.expect("it can be finished")
+    }
+
+    pub(super) async fn put(&self, name: &str, data: &[u8]) -> Changed {
+        self.put_with(name, data, attributes(data)).await
+    }
+
+    pub(super) async fn put_with(&self, name: &str, data: &[u8], attributes: ObjectAttributes) -> Changed {
+        let staged = self.stage(data, attributes).await;
+        let path = self.path(name);
+        let changed = self.engine.publish(&path, staged, Box::new(|_| Ok(()))).await;
+        let mut changed = changed.unwrap_or_else(|error| panic!("{name:?} cannot be put: {error:?}"));
+        let unsynced = std::mem::replace(&mut changed.unsynced, crate::engine::Unsynced::nothing());
+        unsynced.sync().await.expect("it can be synced");
+        changed
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Option<Changed> {
+        let path = self.path(name);
+        let removed = self.engine.remove(&path, Box::new(|_| Ok(()))).await;
+        let mut changed = removed.unwrap_or_else(|error| panic!("{name:?} cannot be removed: {error:?}"))?;
+        let unsynced = std::mem::replace(&mut changed.unsynced, crate::engine::Unsynced::nothing());
+        unsynced.sync().await.expect("it can be synced");
+        Some(changed)
+    }
+
+    pub(super) async fn open(&self, name: &str) -> Option<(ObjectAttributes, Box<dyn Reader>)> {
+        let path = self.path(name);
+        self.engine
+            .open(&path)
+            .await
+            .unwrap_or_else(|error| panic!("{name:?} cannot be opened: {error:?}"))
+    }
+
+    pub(super) async fn stat(&self, name: &str) -> Option<ObjectAttributes> {
+        let path = self.path(name);
+        self.engine
+            .stat(&path)
+            .await
+            .unwrap_or_else(|error| panic!("{name:?} cannot be looked at: {error:?}"))
+    }
+
+    pub(super) async fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let (attributes, reader) = self.open(name).await?;
+        let data = read_all(reader).await;
+        assert_eq!(attributes.size, data.len() as u64, "{name:?}");
+        assert_eq!(attributes.etag, etag(&data), "{name:?}");
+        Some(data)
+    }
+
+    pub(super) async fn expect(&self, name: &str, data: Option<&[u8]>) {
+        let is_there = self.read(name).await;
+        assert!(
+            is_there.as_deref() == data,
+            "{name:?} is {is_there:?}, not {data:?}"
+        );
+        assert_eq!(self.stat(name).await.is_some(), data.is_some(), "{name:?}");
+    }
+
+    /// All names, by a walk.
+    pub(super) async fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut pending = vec![String::new()];
+        while let Some(directory) = pending.pop() {
+            let children = self
+                .engine
+                .children(&self.account, &self.container, &directory)
+                .await;
+            let children = children.expect("a directory can be listed");
+            assert!(
+                children.is_sorted_by(|one, next| one.segment < next.segment),
+                "{children:?}"
+            );
+            for child in children {
+                let name = format!("{directory}{}", child.segment);
+                if child.segment.ends_with('/') {
+                    pending.push(name.clone());
+                }
+                if child.is_object {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// Removes everything, and the container, which must be empty then.
+    pub(super) async fn leave_empty(&self) {
+        for name in self.names().await {
+            assert!(self.remove(&name).await.is_some(), "{name:?} was listed");
+        }
+        assert_eq!(self.names().await, Vec::<String>::new());
+        let removed = self.engine.remove_container(&self.account, &self.container).await;
+        removed
+            .expect("an empty container can be removed")
+            .sync()
+            .await
+            .expect("it can be synced");
+        let gone = self.engine.remove_container(&self.account, &self.container).await;
+        assert!(matches!(gone, Err(EngineError::NoContainer)), "{gone:?}");
+    }
+}
+
+pub(super) async fn read_all(reader: Box<dyn Reader>) -> Vec<u8> {
+    let body = reader.into_body(None);
+    let length = body.exact_length().expect("a reader knows its length");
+    let data = body.collect(usize::MAX).await.expect("it can be read").to_vec();
+    assert_eq!(data.len() as u64, length);
+    data
+}
+
+pub(super) fn etag(data: &[u8]) -> Etag {
+    Etag::from_md5(Md5::digest(data).into())
+}
+
+pub(super) fn attributes(data: &[u8]) -> ObjectAttributes {
+    let timestamp = Timestamp::from_seconds(1_700_000_000);
+    ObjectAttributes {
+        id: WriteId::random().expect("there are random numbers"),
+        timestamp,
+        created: timestamp,
+        size: 0,
+        modified: 0,
+        etag: etag(data),
+        content_type: "text/x-conformance".to_owned(),
+        delete_at: None,
+        properties: Properties::new(),
+        listing: None,
+        state: State::Enabled,
+    }
+}
+
+/// Properties of so many bytes, in names and values.
+pub(super) fn properties(bytes: usize) -> Properties {
+    let mut properties = Properties::new();
+    let mut left = bytes;
+    let mut name = String::new();
+    for number in 0.. {
+        if left == 0 {
+            break;
+        }
+        name.clear();
+        let _ = write!(name, "x-object-meta-{number:06}");
+        let value = left.saturating_sub(name.len()).min(256);
+        properties.insert(&name, vec![b'v'; value]);
+        left = left.saturating_sub(name.len() + value);
+    }
+    properties
+}
+
+pub(super) fn account_attributes(account_id: u64) -> AccountAttributes {
+    AccountAttributes {
+        account_id,
+        id: WriteId(1),
+        term: 1,
+        incarnation: 1,
+        generation: 0,
+        created: Timestamp::from_seconds(1),
+        timestamp: Timestamp::from_seconds(1),
+        deleted: false,
+        properties: Properties::new(),
+        state: State::Enabled,
+    }
+}
+
+pub(super) fn container_attributes(policy: &str) -> ContainerAttributes {
+    ContainerAttributes {
+        id: WriteId(1),
+        generation: 1,
+        created: Timestamp::from_seconds(1),
+        timestamp: Timestamp::from_seconds(1),
+        storage_policy: policy.to_owned(),
+        properties: Properties::new(),
+        state: State::Enabled,
+    }
+}

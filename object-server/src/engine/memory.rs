@@ -1,0 +1,357 @@
+//! An engine in memory: a flat map of names to objects.
+//!
+//! It is for tests, and the proof that nothing above an engine needs a tree: it knows no directories, only names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use common::Body;
+use common::functional::object::Path;
+use common::name::{AccountName, ContainerName};
+use common::range::ByteRange;
+use parking_lot::Mutex;
+
+use super::{
+    Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
+    Unsynced,
+};
+use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
+
+/// An engine that forgets everything with its last clone.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Accounts>>);
+
+type Accounts = BTreeMap<AccountName, Account>;
+
+#[derive(Debug)]
+struct Account {
+    attributes: AccountAttributes,
+    containers: BTreeMap<ContainerName, Container>,
+}
+
+#[derive(Debug)]
+struct Container {
+    attributes: ContainerAttributes,
+    objects: BTreeMap<Arc<str>, Object>,
+}
+
+#[derive(Clone, Debug)]
+struct Object {
+    attributes: ObjectAttributes,
+    data: Bytes,
+}
+
+struct MemoryStage(BytesMut);
+
+struct StagedObject(Object);
+
+struct MemoryReader(Bytes);
+
+impl Memory {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What `answer` says of the container a path lies in, if it is there.
+    fn within<T>(&self, path: &Path, answer: impl FnOnce(&mut Container) -> T) -> Option<T> {
+        let mut accounts = self.0.lock();
+        let container = accounts
+            .get_mut(&path.account)?
+            .containers
+            .get_mut(&path.container)?;
+        Some(answer(container))
+    }
+
+    fn object(&self, path: &Path) -> Option<Object> {
+        self.within(path, |container| {
+            container.objects.get(path.object.as_str()).cloned()
+        })
+        .flatten()
+    }
+}
+
+impl Engine for Memory {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            atomic_directory_move: false,
+            inline_attribute_bytes: usize::MAX,
+        }
+    }
+
+    fn accounts(&self) -> EngineFuture<'_, Vec<AccountName>> {
+        Box::pin(async { Ok(self.0.lock().keys().cloned().collect()) })
+    }
+
+    fn account<'a>(&'a self, account: &'a AccountName) -> EngineFuture<'a, Option<AccountAttributes>> {
+        Box::pin(async {
+            Ok(self
+                .0
+                .lock()
+                .get(account)
+                .map(|account| account.attributes.clone()))
+        })
+    }
+
+    fn put_account<'a>(
+        &'a self,
+        account: &'a AccountName,
+        attributes: AccountAttributes,
+    ) -> EngineFuture<'a, ()> {
+        Box::pin(async move {
+            let mut accounts = self.0.lock();
+            match accounts.get_mut(account) {
+                Some(account) => account.attributes = attributes,
+                None => {
+                    accounts.insert(
+                        account.clone(),
+                        Account {
+                            attributes,
+                            containers: BTreeMap::new(),
+                        },
+                    );
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn containers<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> EngineFuture<'a, Vec<(ContainerName, ContainerAttributes)>> {
+        Box::pin(async {
+            let accounts = self.0.lock();
+            let containers = accounts
+                .get(account)
+                .into_iter()
+                .flat_map(|account| &account.containers);
+            Ok(containers
+                .map(|(name, container)| (name.clone(), container.attributes.clone()))
+                .collect())
+        })
+    }
+
+    fn put_container<'a>(
+        &'a self,
+        account: &'a AccountName,
+        container: &'a ContainerName,
+        attributes: ContainerAttributes,
+    ) -> EngineFuture<'a, Unsynced> {
+        Box::pin(async move {
+            let mut accounts = self.0.lock();
+            let account = accounts.get_mut(account).ok_or(EngineError::NoContainer)?;
+            match account.containers.get_mut(container) {
+                Some(container) => container.attributes = attributes,
+                None => {
+                    let made = Container {
+                        attributes,
+                        objects: BTreeMap::new(),
+                    };
+                    account.containers.insert(container.clone(), made);
+                }
+            }
+            Ok(Unsynced::nothing())
+        })
+    }
+
+    fn remove_container<'a>(
+        &'a self,
+        account: &'a AccountName,
+        container: &'a ContainerName,
+    ) -> EngineFuture<'a, Unsynced> {
+        Box::pin(async {
+            let mut accounts = self.0.lock();
+            let account = accounts.get_mut(account).ok_or(EngineError::NoContainer)?;
+            let found = account
+                .containers
+                .get(container)
+                .ok_or(EngineError::NoContainer)?;
+            if !found.objects.is_empty() {
+                return Err(EngineError::NotEmpty);
+            }
+            account.containers.remove(container);
+            Ok(Unsynced::nothing())
+        })
+    }
+
+    fn stat<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async { Ok(self.object(path).map(|object| object.attributes)) })
+    }
+
+    fn open<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<(ObjectAttributes, Box<dyn Reader>)>> {
+        Box::pin(async {
+            let Some(Object { attributes, data }) = self.object(path) else {
+                return Ok(None);
+            };
+            Ok(Some((
+                attributes,
+                Box::new(MemoryReader(data)) as Box<dyn Reader>,
+            )))
+        })
+    }
+
+    fn stage<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _container: &'a ContainerName,
+        _length: Option<u64>,
+    ) -> EngineFuture<'a, Box<dyn Stage>> {
+        Box::pin(async { Ok(Box::new(MemoryStage(BytesMut::new())) as Box<dyn Stage>) })
+    }
+
+    fn publish<'a>(
+        &'a self,
+        path: &'a Path,
+        staged: Box<dyn Staged>,
+        decide: Decide,
+    ) -> EngineFuture<'a, Changed> {
+        Box::pin(async move {
+            let staged = staged.into_any().downcast::<StagedObject>().map_err(|_| {
+                EngineError::Io(std::io::Error::other("the object was staged by another engine"))
+            })?;
+            let StagedObject(object) = *staged;
+            let published = self.within(path, |container| {
+                let old = container
+                    .objects
+                    .get(path.object.as_str())
+                    .map(|old| old.attributes.clone());
+                decide(old.as_ref())?;
+                let new = Some(object.attributes.clone());
+                container.objects.insert(path.object.as_str().into(), object);
+                Ok(Changed {
+                    old,
+                    new,
+                    unsynced: Unsynced::nothing(),
+                })
+            });
+            published.ok_or(EngineError::NoContainer)?
+        })
+    }
+
+    fn revise<'a>(&'a self, path: &'a Path, revise: Revise) -> EngineFuture<'a, Option<Changed>> {
+        Box::pin(async move {
+            let revised = self.within(path, |container| {
+                let Some(object) = container.objects.get_mut(path.object.as_str()) else {
+                    return Ok(None);
+                };
+                let mut new = revise(&object.attributes)?;
+                (new.size, new.modified) = (object.attributes.size, object.attributes.modified);
+                let old = std::mem::replace(&mut object.attributes, new.clone());
+                Ok(Some(Changed {
+                    old: Some(old),
+                    new: Some(new),
+                    unsynced: Unsynced::nothing(),
+                }))
+            });
+            revised.unwrap_or(Ok(None))
+        })
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path, decide: Decide) -> EngineFuture<'a, Option<Changed>> {
+        Box::pin(async move {
+            let removed = self.within(path, |container| {
+                let Some(object) = container.objects.get(path.object.as_str()) else {
+                    return Ok(None);
+                };
+                decide(Some(&object.attributes))?;
+                let old = container
+                    .objects
+                    .remove(path.object.as_str())
+                    .map(|object| object.attributes);
+                Ok(Some(Changed {
+                    old,
+                    new: None,
+                    unsynced: Unsynced::nothing(),
+                }))
+            });
+            removed.unwrap_or(Ok(None))
+        })
+    }
+
+    fn children<'a>(
+        &'a self,
+        account: &'a AccountName,
+        container: &'a ContainerName,
+        directory: &'a str,
+    ) -> EngineFuture<'a, Vec<Child>> {
+        Box::pin(async move {
+            let accounts = self.0.lock();
+            let found = accounts
+                .get(account)
+                .and_then(|account| account.containers.get(container));
+            let Some(container) = found else {
+                return Ok(Vec::new());
+            };
+            let from = (Bound::Excluded(directory), Bound::Unbounded);
+            let below = container.objects.range::<str, _>(from);
+            let below = below.map_while(|(name, _)| name.strip_prefix(directory));
+            let segments: BTreeSet<&str> = below
+                .filter_map(|name| name.split_inclusive('/').next())
+                .collect();
+            let child = |segment: &str| Child {
+                is_object: container
+                    .objects
+                    .contains_key(format!("{directory}{segment}").as_str()),
+                segment: segment.to_owned(),
+            };
+            Ok(segments.into_iter().map(child).collect())
+        })
+    }
+}
+
+impl Stage for MemoryStage {
+    fn write(&mut self, bytes: Bytes) -> EngineFuture<'_, ()> {
+        self.0.extend_from_slice(&bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn finish(self: Box<Self>, mut attributes: ObjectAttributes) -> EngineFuture<'static, Box<dyn Staged>> {
+        attributes.size = self.0.len() as u64;
+        attributes.modified = 0;
+        let object = Object {
+            attributes,
+            data: self.0.freeze(),
+        };
+        Box::pin(async { Ok(Box::new(StagedObject(object)) as Box<dyn Staged>) })
+    }
+}
+
+impl Staged for StagedObject {
+    fn attributes(&self) -> &ObjectAttributes {
+        &self.0.attributes
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}
+
+impl Reader for MemoryReader {
+    fn into_body(self: Box<Self>, ranges: Option<Vec<ByteRange>>) -> Body {
+        let Some(ranges) = ranges else {
+            return Body::full(self.0);
+        };
+        let part = |range: ByteRange| -> Option<&[u8]> {
+            let (first, last) = (
+                usize::try_from(range.first).ok()?,
+                usize::try_from(range.last).ok()?,
+            );
+            self.0.get(first..=last)
+        };
+        let parts: Vec<u8> = ranges.into_iter().filter_map(part).flatten().copied().collect();
+        Body::full(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn memory_conforms() {
+        crate::engine::conformance::run(Arc::new(Memory::new())).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! What a change has to sync, and the directories that nobody has synced yet.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::fd::OwnedFd;
+
+use super::attribute::OverflowId;
+use super::confine::{self, Wait};
+use super::place;
+use super::store::Store;
+use super::trouble::Trouble;
+use crate::engine::Unsynced;
+
+/// Directories made by a change that is not durable yet. Whoever puts something below one syncs it too, so that no
+/// acknowledged object hangs from a directory that a power cut takes.
+#[derive(Debug, Default)]
+pub(super) struct Fresh(Mutex<Directories>);
+
+#[derive(Debug, Default)]
+struct Directories {
+    made: HashMap<String, u64>,
+    next: u64,
+}
+
+impl Fresh {
+    /// A directory was made; `path` is below the root.
+    pub(super) fn add(&self, path: String) {
+        let mut directories = self.0.lock();
+        directories.next += 1;
+        let number = directories.next;
+        directories.made.insert(path, number);
+    }
+
+    /// A directory was pruned.
+    pub(super) fn remove(&self, path: &str) {
+        self.0.lock().made.remove(path);
+    }
+
+    /// Adds the fresh ones among `path` and its ancestors to what is to be synced.
+    fn collect(&self, path: &str, sync: &mut SyncSet) {
+        let directories = self.0.lock();
+        if directories.made.is_empty() {
+            return;
+        }
+        let mut path = path;
+        while !path.is_empty() {
+            let (above, _) = place::split(path);
+            if let Some(&number) = directories.made.get(path) {
+                sync.directories.insert(path.to_owned());
+                sync.directories.insert(above.to_owned());
+                sync.fresh.push((path.to_owned(), number));
+            }
+            path = above;
+        }
+    }
+
+    /// These are durable, unless they were pruned and made again meanwhile.
+    fn settle(&self, synced: &[(String, u64)]) {
+        let mut directories = self.0.lock();
+        for (path, number) in synced {
+            if directories.made.get(path) == Some(number) {
+                directories.made.remove(path);
+            }
+        }
+    }
+}
+
+/// What is left to do until a change is durable.
+#[derive(Debug, Default)]
+pub(super) struct SyncSet {
+    open: Vec<OwnedFd>,
+    /// Below the root; one that is gone needs no sync.
+    directories: BTreeSet<String>,
+    fresh: Vec<(String, u64)>,
+    /// What the old state pointed to: a power cut before the sync brings the old state back.
+    garbage: Vec<OverflowId>,
+}
+
+impl SyncSet {
+    /// Syncs an open file or directory.
+    pub(super) fn open(&mut self, node: OwnedFd) {
+        self.open.push(node);
+    }
+
+    /// Syncs a directory by its path below the root.
+    pub(super) fn directory(&mut self, path: String) {
+        self.directories.insert(path);
+    }
+
+    /// Removes what the old state pointed to, once the new one is durable.
+    pub(super) fn garbage(&mut self, overflow: Option<OverflowId>) {
+        self.garbage.extend(overflow);
+    }
+
+    /// The change is visible; whatever it hangs from is to be durable with it. `path` is below the root.
+    pub(super) fn finish(mut self, store: &Arc<Store>, path: &str) -> Unsynced {
+        if !store.is_durable() {
+            store.fresh().settle(&self.fresh);
+            for &overflow in &self.garbage {
+                store.remove_overflow(overflow);
+            }
+            return Unsynced::nothing();
+        }
+        store.fresh().collect(path, &mut self);
+        let store = Arc::clone(store);
+        Unsynced::new(super::blocking(move || Ok(self.sync(&store)?)))
+    }
+
+    fn sync(&self, store: &Store) -> Result<(), Trouble> {
+        store.points().hit("sync:before")?;
+        for path in &self.directories {
+            if let Some(directory) = confine::existing_directory(store.root(), path, Wait::Allowed)? {
+                rustix::fs::fsync(directory)?;
+            }
+        }
+        for node in &self.open {
+            rustix::fs::fsync(node)?;
+        }
+        store.fresh().settle(&self.fresh);
+        store.points().hit("sync:before_garbage")?;
+        for &overflow in &self.garbage {
+            store.remove_overflow(overflow);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_below_a_fresh_directory_syncs_it() {
+        let fresh = Fresh::default();
+        fresh.add("a/c/x".to_owned());
+        let mut sync = SyncSet::default();
+        fresh.collect("a/c/x/y", &mut sync);
+        assert_eq!(sync.directories.iter().collect::<Vec<_>>(), ["a/c", "a/c/x"]);
+
+        fresh.remove("a/c/x");
+        fresh.add("a/c/x".to_owned());
+        fresh.settle(&sync.fresh);
+        let mut again = SyncSet::default();
+        fresh.collect("a/c/x", &mut again);
+        assert_eq!(again.fresh.len(), 1, "it was made anew after that sync began");
+        fresh.settle(&again.fresh);
+        let mut last = SyncSet::default();
+        fresh.collect("a/c/x", &mut last);
+        assert!(last.directories.is_empty());
+    }
+}

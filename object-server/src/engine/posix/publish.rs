@@ -1,0 +1,335 @@
+//! The changes of one object, each one blocking job: publish, remove, revise.
+
+use std::sync::Arc;
+
+use common::functional::object::Path;
+use rustix::fd::OwnedFd;
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+
+use super::attribute::{self, OverflowId, Read};
+use super::confine::{self, Node, Wait};
+use super::descriptors::Container;
+use super::fresh::SyncSet;
+use super::place::{self, Place};
+use super::store::Store;
+use super::temporary::Temporary;
+use super::trouble::{Trouble, in_the_way};
+use crate::engine::{Changed, Decide, EngineError, Revise};
+use crate::node::{self, ObjectAttributes};
+
+/// How often a change is tried again when others prune or convert what it was about to use.
+const ATTEMPTS: usize = 100;
+
+/// What stands at one of an object's two places.
+enum Slot {
+    Absent,
+    File(Read<ObjectAttributes>),
+    Other,
+}
+
+/// What stands at both.
+struct Present {
+    plain: Slot,
+    escaped: Slot,
+}
+
+impl Slot {
+    fn attributes(&self) -> Option<&ObjectAttributes> {
+        match self {
+            Self::File(read) => Some(&read.attributes),
+            Self::Absent | Self::Other => None,
+        }
+    }
+
+    fn overflow(&self) -> Option<OverflowId> {
+        match self {
+            Self::File(read) => read.overflow,
+            Self::Absent | Self::Other => None,
+        }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+}
+
+impl Present {
+    /// The object: plain before escaped, as readers have it.
+    fn attributes(&self) -> Option<&ObjectAttributes> {
+        self.plain.attributes().or(self.escaped.attributes())
+    }
+
+    fn garbage(&self, sync: &mut SyncSet) {
+        sync.garbage(self.plain.overflow());
+        // After a conversion that a crash cut short both are one file.
+        if self.escaped.overflow() != self.plain.overflow() {
+            sync.garbage(self.escaped.overflow());
+        }
+    }
+}
+
+/// The path of a node of a container below the root.
+fn below_root(container: &Container, path: &str) -> String {
+    if path.is_empty() {
+        container.path.clone()
+    } else {
+        format!("{}/{path}", container.path)
+    }
+}
+
+impl Store {
+    /// Gives a staged file its name.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        path: &Path,
+        mut staged: Temporary,
+        new: ObjectAttributes,
+        decide: Decide,
+    ) -> Result<Changed, EngineError> {
+        let container = self.container(&path.account, &path.container, Wait::Allowed)?;
+        let container = container.ok_or(EngineError::NoContainer)?;
+        let place = Place::of(&path.object);
+        let mut decide = Some(decide);
+        let mut old = None;
+        let mut sync = SyncSet::default();
+        let mut last = Trouble::Errno(Errno::NOENT);
+        for _ in 0..ATTEMPTS {
+            match self.publish_once(
+                path,
+                &container,
+                &place,
+                &mut staged,
+                &mut decide,
+                &mut old,
+                &mut sync,
+            ) {
+                Ok(()) => {
+                    let unsynced = sync.finish(self, &below_root(&container, place.parent()));
+                    self.points().hit("publish:after")?;
+                    return Ok(Changed {
+                        old,
+                        new: Some(new),
+                        unsynced,
+                    });
+                }
+                // Pruned or converted meanwhile; or the container is another one now.
+                Err(Trouble::Errno(
+                    error @ (Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY),
+                )) => {
+                    last = error.into();
+                    if self.is_gone(&container)? {
+                        self.descriptors().forget(&path.account, &path.container);
+                        last = EngineError::NoContainer.into();
+                        break;
+                    }
+                }
+                Err(trouble) => {
+                    last = trouble;
+                    break;
+                }
+            }
+        }
+        self.prune(&container, place.parent(), &mut SyncSet::default());
+        Err(last.into())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one turn of a loop over its own variables"
+    )]
+    fn publish_once(
+        &self,
+        path: &Path,
+        container: &Container,
+        place: &Place,
+        staged: &mut Temporary,
+        decide: &mut Option<Decide>,
+        old: &mut Option<ObjectAttributes>,
+        sync: &mut SyncSet,
+    ) -> Result<(), Trouble> {
+        let parent = self.make_directories(container, place.parent())?;
+        self.points().hit("publish:before_lock")?;
+        let _stripe = self.stripes().lock(&container.path, place.stripe());
+        let present = self.present(path, &parent, place)?;
+        if let Some(decide) = decide.take() {
+            decide(present.attributes()).map_err(EngineError::Refused)?;
+            *old = present.attributes().cloned();
+        }
+        let stays_escaped = match (&present.plain, &present.escaped) {
+            (Slot::Other, _) => true,
+            (Slot::Absent, escaped) => escaped.is_file(),
+            (Slot::File(_), _) => false,
+        };
+        if stays_escaped {
+            let escaped = place.escaped_last().ok_or_else(in_the_way)?;
+            if matches!(present.escaped, Slot::Other) {
+                return Err(in_the_way());
+            }
+            let (chunk, last) = place::split(&escaped);
+            let directory = self.escaped_directory(container, place, &parent, chunk)?;
+            staged.place(
+                directory.as_ref().unwrap_or(&parent),
+                last,
+                present.escaped.is_file(),
+            )?;
+            sync.garbage(present.escaped.overflow());
+            directory.into_iter().for_each(|directory| sync.open(directory));
+        } else {
+            staged.place(&parent, place.last(), present.plain.is_file())?;
+            present.garbage(sync);
+            if present.escaped.is_file() {
+                self.points().hit("publish:before_unlink")?;
+                self.unlink_escaped(&parent, place, sync)?;
+            }
+        }
+        sync.open(parent);
+        Ok(())
+    }
+
+    fn escaped_directory(
+        &self,
+        container: &Container,
+        place: &Place,
+        parent: &OwnedFd,
+        chunk: &str,
+    ) -> Result<Option<OwnedFd>, Trouble> {
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        let path = match place.parent() {
+            "" => chunk.to_owned(),
+            parent => format!("{parent}/{chunk}"),
+        };
+        self.open_or_make(container, parent, chunk, &path).map(Some)
+    }
+
+    /// Removes the escaped form; `parent` itself is synced by the caller.
+    fn unlink_escaped(&self, parent: &OwnedFd, place: &Place, sync: &mut SyncSet) -> Result<(), Trouble> {
+        let Some(escaped) = place.escaped_last() else {
+            return Ok(());
+        };
+        let (chunk, last) = place::split(&escaped);
+        if chunk.is_empty() {
+            return Ok(rustix::fs::unlinkat(parent, last, AtFlags::empty())?);
+        }
+        let directory = confine::directory(parent, chunk, Wait::Allowed)?;
+        rustix::fs::unlinkat(&directory, last, AtFlags::empty())?;
+        sync.open(directory);
+        Ok(())
+    }
+
+    /// What stands at an object's places, for one who holds its stripe.
+    fn present(&self, path: &Path, parent: &OwnedFd, place: &Place) -> Result<Present, Trouble> {
+        let slot = |last: &str| -> Result<Slot, Trouble> {
+            Ok(match confine::node(parent, last, Wait::Allowed)? {
+                Node::Absent => Slot::Absent,
+                Node::Other => Slot::Other,
+                Node::File(file, stat) => {
+                    Slot::File(self.read_object(&path.object, &file, &stat, Wait::Allowed)?)
+                }
+            })
+        };
+        Ok(Present {
+            plain: slot(place.last())?,
+            escaped: place
+                .escaped_last()
+                .map_or(Ok(Slot::Absent), |last| slot(&last))?,
+        })
+    }
+
+    fn is_gone(&self, container: &Container) -> Result<bool, Errno> {
+        let now = confine::existing_directory(self.root(), &container.path, Wait::Allowed)?;
+        let Some(now) = now else { return Ok(true) };
+        let (now, then) = (rustix::fs::fstat(now)?, rustix::fs::fstat(&container.directory)?);
+        Ok((now.st_dev, now.st_ino) != (then.st_dev, then.st_ino))
+    }
+
+    /// Removes an object and what was only there for it.
+    pub(super) fn remove(
+        self: &Arc<Self>,
+        path: &Path,
+        decide: Decide,
+    ) -> Result<Option<Changed>, EngineError> {
+        let Some(container) = self.container(&path.account, &path.container, Wait::Allowed)? else {
+            return Ok(None);
+        };
+        let place = Place::of(&path.object);
+        let parent = confine::existing_directory(&container.directory, place.parent(), Wait::Allowed)?;
+        let Some(parent) = parent else { return Ok(None) };
+        let mut sync = SyncSet::default();
+        let mut chunk_path = None;
+        let old = {
+            let _stripe = self.stripes().lock(&container.path, place.stripe());
+            let present = self.present(path, &parent, &place)?;
+            let Some(old) = present.attributes().cloned() else {
+                return Ok(None);
+            };
+            decide(Some(&old))?;
+            self.points().hit("remove:before_unlink")?;
+            // The one that counts goes last.
+            if present.escaped.is_file() {
+                self.unlink_escaped(&parent, &place, &mut sync)?;
+                let escaped = place.escaped();
+                chunk_path = escaped.map(|escaped| place::split(&escaped).0.to_owned());
+            }
+            if present.plain.is_file() {
+                self.points().hit("remove:before_unlink_plain")?;
+                rustix::fs::unlinkat(&parent, place.last(), AtFlags::empty())?;
+            }
+            present.garbage(&mut sync);
+            old
+        };
+        self.points().hit("remove:before_prune")?;
+        sync.open(parent);
+        self.prune(
+            &container,
+            chunk_path.as_deref().unwrap_or(place.parent()),
+            &mut sync,
+        );
+        let unsynced = sync.finish(self, &container.path);
+        Ok(Some(Changed {
+            old: Some(old),
+            new: None,
+            unsynced,
+        }))
+    }
+
+    /// Replaces an object's attributes.
+    pub(super) fn revise(
+        self: &Arc<Self>,
+        path: &Path,
+        revise: Revise,
+    ) -> Result<Option<Changed>, EngineError> {
+        let Some(container) = self.container(&path.account, &path.container, Wait::Allowed)? else {
+            return Ok(None);
+        };
+        let place = Place::of(&path.object);
+        let _stripe = self.stripes().lock(&container.path, place.stripe());
+        let mut node = confine::node(&container.directory, place.plain(), Wait::Allowed)?;
+        if !matches!(node, Node::File(..))
+            && let Some(escaped) = place.escaped()
+        {
+            node = confine::node(&container.directory, &escaped, Wait::Allowed)?;
+        }
+        let Node::File(file, stat) = node else {
+            return Ok(None);
+        };
+        let present = self.read_object(&path.object, &file, &stat, Wait::Allowed)?;
+        let mut new = revise(&present.attributes)?;
+        new.size = attribute::size(&stat);
+        new.modified = attribute::modified(&stat);
+        self.points().hit("revise:before_write")?;
+        self.write_attributes(&file, &node::encode(&new))?;
+        self.points().hit("revise:after_write")?;
+        let mut sync = SyncSet::default();
+        sync.garbage(present.overflow);
+        sync.open(file);
+        let unsynced = sync.finish(self, &container.path);
+        Ok(Some(Changed {
+            old: Some(present.attributes),
+            new: Some(new),
+            unsynced,
+        }))
+    }
+}

@@ -1,0 +1,65 @@
+//! Looking objects up: first from memory on the async worker, and on the blocking pool only when that fails.
+
+use std::sync::Arc;
+
+use common::functional::object::Path;
+use rustix::fd::OwnedFd;
+use rustix::fs::Stat;
+use rustix::io::Errno;
+
+use super::confine::{self, Node, Wait};
+use super::place::Place;
+use super::store::Store;
+use super::trouble::Trouble;
+use crate::engine::EngineError;
+use crate::node::ObjectAttributes;
+
+/// How often a read starts again because attributes were replaced under it.
+const RESTARTS: usize = 100;
+
+/// An object that was found, open.
+pub(super) type Found = (OwnedFd, ObjectAttributes);
+
+impl Store {
+    /// Opens an object.
+    pub(super) async fn look_up(self: &Arc<Self>, path: &Path) -> Result<Option<Found>, EngineError> {
+        match self.look_up_once(path, Wait::Never) {
+            Err(Trouble::Errno(Errno::AGAIN)) => {}
+            answer => return Ok(answer?),
+        }
+        let (store, path) = (Arc::clone(self), path.clone());
+        super::blocking(move || {
+            let mut restarts = RESTARTS;
+            loop {
+                match store.look_up_once(&path, Wait::Allowed) {
+                    Err(Trouble::Moved) if restarts > 0 => restarts -= 1,
+                    answer => return Ok(answer?),
+                }
+            }
+        })
+        .await
+    }
+
+    fn look_up_once(&self, path: &Path, wait: Wait) -> Result<Option<Found>, Trouble> {
+        let Some(container) = self.container(&path.account, &path.container, wait)? else {
+            return Ok(None);
+        };
+        let place = Place::of(&path.object);
+        let found = |file: OwnedFd, stat: Stat| -> Result<Option<Found>, Trouble> {
+            let read = self.read_object(&path.object, &file, &stat, wait)?;
+            Ok(Some((file, read.attributes)))
+        };
+        if let Node::File(file, stat) = confine::node(&container.directory, place.plain(), wait)? {
+            return found(file, stat);
+        }
+        // A file that stands aside for a directory goes from plain to escaped, never back while it lives: whoever
+        // looks in this order cannot miss it.
+        let Some(escaped) = place.escaped() else {
+            return Ok(None);
+        };
+        match confine::node(&container.directory, &escaped, wait)? {
+            Node::File(file, stat) => found(file, stat),
+            Node::Absent | Node::Other => Ok(None),
+        }
+    }
+}

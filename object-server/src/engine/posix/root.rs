@@ -1,0 +1,209 @@
+//! The root: its identity, its lock, its private directory, and what a start cleans up.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::attribute::write_all;
+use crate::engine::EngineError;
+
+/// The private directory's name.
+pub(super) const PRIVATE: &str = ".stobj";
+
+const IDENTITY: &str = "identity";
+const NEW_IDENTITY: &str = "identity.new";
+const LOCK: &str = "lock";
+/// What an identity file starts with: the format of all below the root.
+const FORMAT: &str = "stobj 1 ";
+
+/// A root that is ours, and locked.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) path: PathBuf,
+    pub(super) directory: OwnedFd,
+    pub(super) temporary: OwnedFd,
+    pub(super) overflow: OwnedFd,
+    pub(super) accounts: OwnedFd,
+    identity: Vec<u8>,
+    /// Held, never used.
+    _lock: OwnedFd,
+}
+
+impl Root {
+    /// Opens the root, which is made when there is nothing.
+    pub(super) fn open(path: &Path) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(path)?;
+        let directory = open_directory(rustix::fs::CWD, path)?;
+        let is_new = is_new(&directory)?;
+        let path = path.canonicalize()?;
+        if !is_new && rustix::fs::statat(&directory, identity_path(), AtFlags::SYMLINK_NOFOLLOW).is_err() {
+            return Err(EngineError::Unavailable(format!(
+                "{} holds files but no {PRIVATE}/{IDENTITY}: it is no storage of ours, or its disk is not mounted",
+                path.display()
+            )));
+        }
+        let private = make_directory(&directory, PRIVATE)?;
+        let lock = lock(&private, &path)?;
+        if is_new {
+            make_identity(&private)?;
+            rustix::fs::fsync(&directory)?;
+        }
+        let identity = read_identity(&path)?;
+        if !identity.starts_with(FORMAT.as_bytes()) {
+            return Err(EngineError::Unavailable(format!(
+                "{}/{PRIVATE}/{IDENTITY} is of a format that this program does not know",
+                path.display()
+            )));
+        }
+        let root = Self {
+            temporary: make_directory(&private, "temporary")?,
+            overflow: make_directory(&private, "overflow")?,
+            accounts: make_directory(&private, "accounts")?,
+            path,
+            directory,
+            identity,
+            _lock: lock,
+        };
+        rustix::fs::fsync(&private)?;
+        root.clean_up()?;
+        Ok(root)
+    }
+
+    /// Whether the root is still the one that was opened: a disk may come and go below the same path.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        let identity = read_identity(&self.path)?;
+        if identity == self.identity {
+            return Ok(());
+        }
+        Err(EngineError::Unavailable(format!(
+            "{} is another storage now",
+            self.path.display()
+        )))
+    }
+
+    /// The private directory.
+    pub(super) fn private(&self) -> PathBuf {
+        self.path.join(PRIVATE)
+    }
+
+    /// Removes what writes left behind that never got a name.
+    fn clean_up(&self) -> Result<(), EngineError> {
+        for (name, kind) in entries(&self.temporary)? {
+            let flags = if kind == FileType::Directory {
+                AtFlags::REMOVEDIR
+            } else {
+                AtFlags::empty()
+            };
+            rustix::fs::unlinkat(&self.temporary, name.as_str(), flags)?;
+        }
+        Ok(())
+    }
+}
+
+/// The entries of a directory whose names are UTF-8, which all of ours are.
+pub(super) fn entries(directory: impl AsFd) -> Result<Vec<(String, FileType)>, Errno> {
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&directory)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error),
+            },
+            kind => kind,
+        };
+        entries.push((name.to_owned(), kind));
+    }
+    Ok(entries)
+}
+
+fn identity_path() -> PathBuf {
+    Path::new(PRIVATE).join(IDENTITY)
+}
+
+/// Whether nobody has stored anything below the root, and no start got so far as to make its identity.
+fn is_new(directory: &OwnedFd) -> Result<bool, EngineError> {
+    let mut has_private = false;
+    for (name, _) in entries(directory)? {
+        match name.as_str() {
+            // A new ext4 has that, and a crash may have left the other.
+            "lost+found" => {}
+            PRIVATE => has_private = true,
+            _ => return Ok(false),
+        }
+    }
+    if !has_private {
+        return Ok(true);
+    }
+    let private = open_directory(directory, PRIVATE)?;
+    Ok(entries(&private)?
+        .iter()
+        .all(|(name, _)| name == LOCK || name == NEW_IDENTITY))
+}
+
+fn open_directory(base: impl AsFd, path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(
+        base,
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+fn make_directory(base: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(base, name, Mode::from(0o700)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(base, name, flags, Mode::empty())
+}
+
+fn lock(private: &OwnedFd, path: &Path) -> Result<OwnedFd, EngineError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let lock = rustix::fs::openat(private, LOCK, flags, Mode::from(0o600))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(Errno::WOULDBLOCK) => Err(EngineError::Unavailable(format!(
+            "another process already serves {} (it holds the lock {PRIVATE}/{LOCK})",
+            path.display()
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make_identity(private: &OwnedFd) -> Result<(), EngineError> {
+    let (high, low) = (random()?, random()?);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(private, NEW_IDENTITY, flags, Mode::from(0o600))?;
+    write_all(&file, format!("{FORMAT}{high:016x}{low:016x}\n").as_bytes())?;
+    rustix::fs::fsync(&file)?;
+    rustix::fs::renameat(private, NEW_IDENTITY, private, IDENTITY)?;
+    rustix::fs::fsync(private)?;
+    Ok(())
+}
+
+fn read_identity(path: &Path) -> Result<Vec<u8>, EngineError> {
+    use io::Read as _;
+    let path = path.join(identity_path());
+    let mut identity = Vec::new();
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(1024).read_to_end(&mut identity))
+        .map_err(|error| EngineError::Unavailable(format!("{}: {error}", path.display())))?;
+    Ok(identity)
+}
+
+/// A random number.
+pub(super) fn random() -> Result<u64, EngineError> {
+    getrandom::u64().map_err(|error| EngineError::Io(io::Error::other(error)))
+}

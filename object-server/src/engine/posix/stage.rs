@@ -1,0 +1,126 @@
+//! Objects being written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::attribute::write_all;
+use super::store::Store;
+use super::temporary::Temporary;
+use crate::engine::{EngineError, EngineFuture, Stage, Staged};
+use crate::node::ObjectAttributes;
+
+/// A body up to this size is kept in memory until its end, and then made a file in one job.
+const SMALL: usize = 256 << 10;
+
+/// A file being written. While one buffer is on its way to the disk the next one fills; more wait.
+pub(super) struct FileStage {
+    store: Arc<Store>,
+    buffer: Vec<u8>,
+    /// `None` as long as all of it fits the buffer.
+    writing: Option<JoinHandle<Result<Written, EngineError>>>,
+}
+
+/// A finished buffer: the file, and the buffer to be used again.
+type Written = (Temporary, Vec<u8>);
+
+/// A file that is written and has no name.
+pub(super) struct StagedFile {
+    pub(super) temporary: Temporary,
+    pub(super) attributes: ObjectAttributes,
+}
+
+impl FileStage {
+    pub(super) fn new(store: Arc<Store>, length: Option<u64>) -> Self {
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let buffer = Vec::with_capacity(length.map_or(0, |length| length.min(SMALL)));
+        Self {
+            store,
+            buffer,
+            writing: None,
+        }
+    }
+
+    /// Waits for the buffer that is being written.
+    async fn settle(&mut self) -> Result<Option<Written>, EngineError> {
+        // Waited for in its place: whoever drops this future finds it there again.
+        let Some(writing) = &mut self.writing else {
+            return Ok(None);
+        };
+        let written = super::joined(writing.await);
+        self.writing = None;
+        written.map(Some)
+    }
+
+    async fn spill(&mut self) -> Result<(), EngineError> {
+        let written = self.settle().await?;
+        let store = Arc::clone(&self.store);
+        let (temporary, mut spare) = match written {
+            Some((temporary, spare)) => (Some(temporary), spare),
+            None => (None, Vec::with_capacity(SMALL)),
+        };
+        spare.clear();
+        let buffer = std::mem::replace(&mut self.buffer, spare);
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            let temporary = match temporary {
+                Some(temporary) => temporary,
+                None => Temporary::create(&store)?,
+            };
+            store.points().hit("stage:before_write")?;
+            write_all(temporary.file()?, &buffer)?;
+            Ok((temporary, buffer))
+        }));
+        Ok(())
+    }
+}
+
+impl Stage for FileStage {
+    fn write(&mut self, bytes: Bytes) -> EngineFuture<'_, ()> {
+        Box::pin(async move {
+            let mut bytes = &bytes[..];
+            while self.buffer.len() + bytes.len() > SMALL {
+                let (now, later) = bytes.split_at(SMALL - self.buffer.len());
+                self.buffer.extend_from_slice(now);
+                self.spill().await?;
+                bytes = later;
+            }
+            self.buffer.extend_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    fn finish(
+        mut self: Box<Self>,
+        mut attributes: ObjectAttributes,
+    ) -> EngineFuture<'static, Box<dyn Staged>> {
+        Box::pin(async move {
+            let written = self.settle().await?;
+            let (store, buffer) = (Arc::clone(&self.store), std::mem::take(&mut self.buffer));
+            super::blocking(move || {
+                let mut temporary = match written {
+                    Some((temporary, _)) => temporary,
+                    None => Temporary::create(&store)?,
+                };
+                write_all(temporary.file()?, &buffer)?;
+                store.points().hit("stage:before_attributes")?;
+                store.seal(&mut temporary, &mut attributes)?;
+                Ok(Box::new(StagedFile {
+                    temporary,
+                    attributes,
+                }) as Box<dyn Staged>)
+            })
+            .await
+        })
+    }
+}
+
+impl Staged for StagedFile {
+    fn attributes(&self) -> &ObjectAttributes {
+        &self.attributes
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}

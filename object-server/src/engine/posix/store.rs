@@ -1,0 +1,136 @@
+//! What all jobs of one engine share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::fd::OwnedFd;
+use tokio::time::Instant;
+
+use super::descriptors::Descriptors;
+use super::fresh::Fresh;
+use super::probe::{self, Abilities};
+use super::root::{self, Root};
+use super::stripes::Stripes;
+use crate::engine::EngineError;
+use crate::engine::posix::Settings;
+use crate::failure_point::FailurePoints;
+use crate::settings::Durability;
+
+/// How long an answer about the root's identity holds.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) struct Store {
+    root: Root,
+    abilities: Abilities,
+    durability: Durability,
+    stripes: Stripes,
+    fresh: Fresh,
+    descriptors: Descriptors,
+    points: FailurePoints,
+    next_number: AtomicU64,
+    started: Instant,
+    /// Milliseconds after `started` at which the root is looked at again.
+    next_check: AtomicU64,
+    is_available: AtomicBool,
+}
+
+impl Store {
+    pub(super) fn open(path: &std::path::Path, settings: &Settings) -> Result<Self, EngineError> {
+        let root = Root::open(path)?;
+        Ok(Self {
+            abilities: probe::probe(&root.path, &root.temporary)?,
+            root,
+            durability: settings.durability,
+            stripes: Stripes::new(),
+            fresh: Fresh::default(),
+            descriptors: Descriptors::default(),
+            points: settings.failure_points.clone(),
+            next_number: AtomicU64::new(root::random()?),
+            started: Instant::now(),
+            next_check: AtomicU64::new(0),
+            is_available: AtomicBool::new(true),
+        })
+    }
+
+    /// Fails while the root is not the one that was opened. One caller a second looks, the others believe it.
+    pub(super) async fn available(self: &Arc<Self>) -> Result<(), EngineError> {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let due = self.next_check.load(Ordering::Relaxed);
+        let interval = u64::try_from(CHECK_INTERVAL.as_millis()).unwrap_or(u64::MAX);
+        if now >= due {
+            let next = now.saturating_add(interval);
+            if self
+                .next_check
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
+                let store = Arc::clone(self);
+                let checked = super::blocking(move || store.root.check()).await;
+                self.is_available.store(checked.is_ok(), Ordering::Relaxed);
+                return checked;
+            }
+        }
+        if self.is_available.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(EngineError::Unavailable(format!(
+            "{} is not there",
+            self.root.path.display()
+        )))
+    }
+
+    /// A number no node bears: the name of something new.
+    pub(super) fn unused_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn unused_name(&self) -> String {
+        format!("{:016x}", self.unused_number())
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.durability == Durability::Durable
+    }
+
+    pub(super) fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    pub(super) fn stripes(&self) -> &Stripes {
+        &self.stripes
+    }
+
+    pub(super) fn fresh(&self) -> &Fresh {
+        &self.fresh
+    }
+
+    pub(super) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
+    pub(super) fn points(&self) -> &FailurePoints {
+        &self.points
+    }
+
+    pub(super) fn root(&self) -> &OwnedFd {
+        &self.root.directory
+    }
+
+    pub(super) fn temporary(&self) -> &OwnedFd {
+        &self.root.temporary
+    }
+
+    pub(super) fn overflow(&self) -> &OwnedFd {
+        &self.root.overflow
+    }
+
+    pub(super) fn accounts(&self) -> &OwnedFd {
+        &self.root.accounts
+    }
+
+    pub(super) fn private(&self) -> PathBuf {
+        self.root.private()
+    }
+}
