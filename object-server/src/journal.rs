@@ -39,6 +39,9 @@ const MAX_BUFFER: usize = 4 << 20;
 /// On a full disk so much of the reserve is left to changes that were announced before.
 const MARGIN: u64 = 1 << 20;
 
+/// A file grows by so much at a time.
+const MAX_AHEAD: usize = 1 << 20;
+
 /// How long to wait for a process that is just letting go of the journal.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -179,12 +182,14 @@ impl Journal {
             durability: settings.durability,
             failure_points: settings.failure_points.clone(),
         });
+        let segment_size = settings.segment.0.min(settings.maximum.0 / 8);
         let writer = Writer {
             shared: Arc::clone(&shared),
             directory: directory.to_owned(),
             segment: found.last,
             bases: found.bases.into(),
-            segment_size: settings.segment.0.min(settings.maximum.0 / 8),
+            segment_size,
+            ahead: usize::try_from(segment_size).map_or(MAX_AHEAD, |size| size.min(MAX_AHEAD)),
             reserve,
             batch: Vec::new(),
             released: 0,

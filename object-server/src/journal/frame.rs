@@ -13,7 +13,7 @@ const MAX_PAYLOAD: usize = 16 << 10;
 pub(super) enum Read {
     /// An entry, in so many bytes.
     Entry(Box<Entry>, usize),
-    /// Nothing: the bytes end here.
+    /// Nothing but zeros, or nothing at all.
     End,
     /// Not a frame, or not all of one.
     Torn(&'static str),
@@ -48,7 +48,7 @@ pub(super) fn encode(entry: &Entry) -> Result<Vec<u8>, EncodeError> {
 
 /// Reads the frame at the beginning of `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Read {
-    if bytes.is_empty() {
+    if bytes.iter().all(|byte| *byte == 0) {
         return Read::End;
     }
     let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {

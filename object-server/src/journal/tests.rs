@@ -360,6 +360,7 @@ async fn a_torn_end_loses_only_what_was_torn() {
     for byte in whole.len() - frame..whole.len() {
         let mut damaged = whole.clone();
         damaged[byte] ^= 0x40;
+        damaged.extend([0; 300]);
         fs::write(&last, &damaged).unwrap();
         assert_eq!(open(&directory, &small(1 << 20)).1, kept, "byte {byte}");
     }

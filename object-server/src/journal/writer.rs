@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,8 @@ pub(super) struct Writer {
     pub(super) bases: VecDeque<u64>,
     /// A file this long is followed by the next.
     pub(super) segment_size: u64,
+    /// The file grows by so much at a time.
+    pub(super) ahead: usize,
     pub(super) reserve: Reserve,
     /// The batch being written; its memory is exchanged with the buffer's.
     pub(super) batch: Vec<u8>,
@@ -70,6 +71,7 @@ impl Writer {
                 self.release(work.release)?;
             }
             if work.is_last {
+                self.segment.complete()?;
                 break;
             }
         }
@@ -111,19 +113,18 @@ impl Writer {
             self.rotate()?;
         }
         let batch = std::mem::take(&mut self.batch);
-        let offset = self.segment.offset();
+        let is_durable = self.shared.durability == Durability::Durable;
+        let ahead = if is_durable { self.ahead } else { 0 };
         self.with_reserve(|writer| {
             writer.shared.failure_points.hit("journal:before_write")?;
-            writer.segment.file.write_all_at(&batch, offset)
+            writer.segment.write(&batch, ahead)
         })?;
-        self.shared
-            .failure_points
-            .hit("journal:after_write_before_sync")?;
-        let is_durable = self.shared.durability == Durability::Durable;
+        let points = &self.shared.failure_points;
+        points.hit("journal:after_write_before_sync")?;
         if is_durable {
             self.segment.file.sync_data()?;
         }
-        self.shared.failure_points.hit("journal:after_sync")?;
+        points.hit("journal:after_sync")?;
         self.segment.length += batch.len() as u64;
         self.batch = batch;
         {
@@ -138,9 +139,7 @@ impl Writer {
 
     /// Goes on in a new file.
     fn rotate(&mut self) -> io::Result<()> {
-        if self.shared.durability == Durability::Relaxed {
-            self.segment.file.sync_data()?;
-        }
+        self.segment.complete()?;
         let base = self.segment.end();
         let next = self.with_reserve(|writer| Segment::create(&writer.directory, base, &[]))?;
         self.segment = next;
