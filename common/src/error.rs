@@ -256,19 +256,21 @@ impl Error {
         }
     }
 
+    /// What a client reads: a short page, or the text as it is.
+    pub fn page(&self) -> String {
+        match (&self.0.text, self.0.outcome.page()) {
+            (Some(text), _) => text.as_ref().to_owned(),
+            (None, (_, "")) => String::new(),
+            (None, (title, sentence)) => format!("<html><h1>{title}</h1><p>{sentence}</p></html>"),
+        }
+    }
+
     /// The response a client gets: status, the headers that belong to it, and a short page (or the text, as it is).
     ///
     /// `WWW-Authenticate` is the edge's to add, which knows the account of the request.
     pub fn into_response(self) -> Response<Body> {
         let outcome = &self.0.outcome;
-        let body = match &self.0.text {
-            Some(text) => text.as_ref().to_owned(),
-            None => match outcome.page() {
-                (_, "") => String::new(),
-                (title, sentence) => format!("<html><h1>{title}</h1><p>{sentence}</p></html>"),
-            },
-        };
-        let mut response = Response::new(Body::full(body));
+        let mut response = Response::new(Body::full(self.page()));
         *response.status_mut() = outcome.status();
         let headers = response.headers_mut();
         headers.insert(

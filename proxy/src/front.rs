@@ -27,7 +27,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+mod refusal;
 mod request_body;
+mod response_body;
 mod stream;
 
 use request_body::RequestBody;
@@ -166,7 +168,8 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
         let service = self.service.clone();
         let link = self.link.clone();
         Box::pin(async move {
-            let mut response = service.handle(Request::from_parts(head, body)).await?;
+            let mut response =
+                response_body::announced(service.handle(Request::from_parts(head, body)).await?);
             let can_go_on = match unread {
                 Some(unread) => {
                     let is_settled = unread.settle().await;

@@ -88,7 +88,8 @@ impl ProtocolFilter for CatchErrors {
 }
 
 /// Makes ids `tx` + 21 hexadecimal digits + `-` + 10 hexadecimal digits of the time.
-struct TransactionIds {
+#[derive(Debug)]
+pub struct TransactionIds {
     /// Random, of this process: five digits in front, and where the other sixteen start.
     prefix: u32,
     seed: u64,
@@ -97,7 +98,8 @@ struct TransactionIds {
 }
 
 impl TransactionIds {
-    fn new(suffix: String) -> Self {
+    /// Ids that end in `suffix`.
+    pub fn new(suffix: String) -> Self {
         let mut random = [0; 12];
         // Without random numbers the ids still differ within the process, by count and time.
         let _ = getrandom::fill(&mut random);
@@ -111,7 +113,8 @@ impl TransactionIds {
         }
     }
 
-    fn next(&self, extra: Option<&str>) -> Arc<str> {
+    /// The next id; `extra` is what the client wants to have behind it.
+    pub fn next(&self, extra: Option<&str>) -> Arc<str> {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let number = scatter(self.seed.wrapping_add(count));
         let (prefix, seconds, suffix) = (self.prefix, Clock::now().seconds(), &self.suffix);

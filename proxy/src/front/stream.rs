@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -62,6 +63,10 @@ pub(super) struct Stream {
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     lingering: Option<Lingering>,
+    /// Whether the present head holds bytes beyond ASCII.
+    has_high_bytes: bool,
+    /// An answer that takes the place of one of hyper's own, and how much of it is written.
+    refusal: Option<(Vec<u8>, usize)>,
 }
 
 struct Lingering {
@@ -88,6 +93,8 @@ impl Stream {
             head_time: None,
             stalled: None,
             lingering: None,
+            has_high_bytes: false,
+            refusal: None,
         }
     }
 
@@ -115,6 +122,7 @@ impl Stream {
             self.heads = heads;
             self.head_since = None;
             self.head_time = None;
+            self.has_high_bytes = false;
         }
         if told.is_in_body.load(Ordering::Relaxed) {
             return Poll::Pending;
@@ -130,6 +138,39 @@ impl Stream {
         let time = self.head_time.get_or_insert_with(|| Box::pin(sleep_until(end)));
         ready!(time.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Looks whether hyper is about to say by itself that this is no request.
+    fn refuse_instead(&mut self, bytes: &[u8]) {
+        if self.refusal.is_none()
+            && let Some(answer) = refusal::instead_of(bytes, self.has_high_bytes)
+        {
+            self.refusal = Some((answer, 0));
+            self.link.linger();
+        }
+    }
+
+    /// Writes our answer; hyper hears that its own went out.
+    fn poll_refusal(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        while let Some((answer, written)) = self.refusal.take() {
+            if written == answer.len() {
+                self.refusal = Some((answer, written));
+                return Poll::Ready(Ok(length));
+            }
+            let poll = Pin::new(&mut self.socket).poll_write(context, &answer[written..]);
+            let more = self.with_patience(context, poll);
+            let more_bytes = match more {
+                Poll::Ready(Ok(bytes)) => bytes,
+                _ => 0,
+            };
+            self.refusal = Some((answer, written + more_bytes));
+            match more {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(_)) => {}
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(length))
     }
 
     /// Reads and forgets what the client still sends, until it ends, falls silent, or has had its time.
@@ -170,6 +211,9 @@ impl AsyncRead for Stream {
         {
             return Poll::Ready(late);
         }
+        if has_read && self.head_since.is_some() {
+            self.has_high_bytes |= !buffer.filled()[before..].is_ascii();
+        }
         read
     }
 }
@@ -180,6 +224,10 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.refuse_instead(bytes);
+        if self.refusal.is_some() {
+            return self.poll_refusal(context, bytes.len());
+        }
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.with_patience(context, written)
     }
@@ -189,6 +237,12 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.first() {
+            self.refuse_instead(first);
+        }
+        if self.refusal.is_some() {
+            return self.poll_refusal(context, slices.iter().map(|slice| slice.len()).sum());
+        }
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.with_patience(context, written)
     }
