@@ -14,91 +14,21 @@ use crate::table::stobj::{self, Key};
 use crate::table::stored;
 use crate::table::tree_epoch::{self, Epoch};
 
+mod batch;
 mod directories;
 mod group;
 mod trash;
 mod tree;
 
+pub(crate) use batch::Batch;
 pub(crate) use directories::Directories;
 pub(crate) use trash::Reaper;
 
+use batch::{GROUP, Load, Progress, TRANSACTION};
 use group::Group;
-
-/// The most changes, and the most segments of their names, that are stored with one group of statements.
-const GROUP: Load = Load {
-    changes: 256,
-    segments: 8192,
-};
-
-/// The same for one transaction.
-const TRANSACTION: Load = Load {
-    changes: 2048,
-    segments: 16_384,
-};
 
 /// How `seq` is cut: the owner's term above, its count below.
 const TERM_SHIFT: u32 = 40;
-
-/// A batch on its way into the mirror.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    apply: Apply,
-    /// Where the account stood when the batch was let in.
-    base: Option<u64>,
-    /// The first change that is not in yet.
-    next: usize,
-    answer: Option<Result<Position, Error>>,
-}
-
-impl Batch {
-    /// A batch of which nothing is in yet.
-    pub(crate) fn new(apply: Apply) -> Self {
-        Self {
-            apply,
-            base: None,
-            next: 0,
-            answer: None,
-        }
-    }
-
-    /// What came of it, once something did.
-    pub(crate) fn into_answer(self) -> Option<Result<Position, Error>> {
-        self.answer
-    }
-
-    /// Whether nothing is left to do.
-    pub(crate) fn is_done(&self) -> bool {
-        self.answer.is_some()
-    }
-}
-
-/// How much work there is, or may be done at once.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    changes: usize,
-    segments: usize,
-}
-
-impl Load {
-    fn add(&mut self, change: &Change) {
-        self.changes += 1;
-        if let Node::Object(_, name, _) = &change.node {
-            self.segments += name.segments().count();
-        }
-    }
-
-    fn is_within(self, most: Self) -> bool {
-        self.changes < most.changes && self.segments < most.segments
-    }
-}
-
-/// Where a batch stands when the transaction commits.
-#[derive(Debug)]
-struct Progress {
-    base: Option<u64>,
-    next: usize,
-    answer: Option<Result<Position, Error>>,
-}
 
 /// One transaction.
 #[derive(Debug)]
@@ -175,11 +105,11 @@ impl Work<'_> {
             Some(base) => stored_epoch.map(|epoch| (epoch, base)),
             None => match self.admit(apply, stored_epoch).await? {
                 Ok(epoch) => Some((epoch, epoch.seq)),
-                Err(answer) => return Ok((refused(batch, answer), stored_epoch)),
+                Err(answer) => return Ok((Progress::refused(batch, answer), stored_epoch)),
             },
         };
         let Some((mut epoch, base)) = admitted else {
-            return Ok((refused(batch, Ok(Position::default())), None));
+            return Ok((Progress::refused(batch, Ok(Position::default())), None));
         };
         let mut next = batch.next;
         while next < apply.changes.len() && self.load.is_within(TRANSACTION) {
@@ -330,14 +260,6 @@ impl Work<'_> {
         } else {
             stobj::remove(self.connection, &[id]).await
         }
-    }
-}
-
-fn refused(batch: &Batch, answer: Result<Position, Error>) -> Progress {
-    Progress {
-        base: None,
-        next: batch.next,
-        answer: Some(answer),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use common::Error;
-use common::functional::mirror::{Apply, Position};
+use common::functional::mirror::{Apply, MAX_BATCH, Position};
 use common::functional::user::Written;
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,6 +43,8 @@ pub(crate) struct Writer {
     directories: Directories,
     reaper: Reaper,
     jobs: mpsc::Receiver<Job>,
+    /// Taken out of the queue while batches were gathered, and next in turn.
+    held: Option<Job>,
 }
 
 impl Writer {
@@ -62,34 +64,20 @@ impl Writer {
             directories,
             reaper,
             jobs,
+            held: None,
         }
     }
 
     /// Writes until it is told to close or nobody can tell it anything any more.
     pub(crate) async fn run(mut self) {
         while let Some(job) = self.next().await {
-            if self.breaker.is_open() {
-                refuse(job);
-                continue;
-            }
-            let after = match job {
+            match job {
                 Job::Close => break,
-                Job::User(change, waiting) => {
-                    self.change_user(change, waiting).await;
-                    None
-                }
+                job if self.breaker.is_open() => refuse(job),
+                Job::User(change, waiting) => self.change_user(change, waiting).await,
                 Job::Apply(apply, waiting) => self.apply(apply, waiting).await,
-            };
-            match after {
-                None => {}
-                Some(Job::Close) => break,
-                Some(Job::User(change, waiting)) => self.change_user(change, waiting).await,
-                Some(Job::Apply(apply, waiting)) => {
-                    // Gathering stops only at jobs of another kind.
-                    let _ = self.apply(apply, waiting).await;
-                }
             }
-            if self.reaper.has_work() {
+            if self.reaper.has_work() && !self.breaker.is_open() {
                 self.reap().await;
             }
         }
@@ -104,6 +92,9 @@ impl Writer {
 
     /// The next job; reaps while there is none.
     async fn next(&mut self) -> Option<Job> {
+        if let Some(job) = self.held.take() {
+            return Some(job);
+        }
         while self.reaper.has_work() && !self.breaker.is_open() {
             match self.jobs.try_recv() {
                 Ok(job) => return Some(job),
@@ -114,41 +105,35 @@ impl Writer {
         self.jobs.recv().await
     }
 
-    /// Applies a batch and those queued behind it. Answers the job that ended the gathering.
-    async fn apply(&mut self, apply: Apply, waiting: Waiting) -> Option<Job> {
+    /// Applies a batch and those queued behind it.
+    async fn apply(&mut self, apply: Apply, waiting: Waiting) {
         let mut changes = apply.changes.len();
         let mut batches = vec![Batch::new(apply)];
         let mut waiting = vec![waiting];
-        let mut other = None;
-        while changes < common::functional::mirror::MAX_BATCH && batches.len() < QUEUE {
+        while changes < MAX_BATCH && self.held.is_none() {
             match self.jobs.try_recv() {
                 Ok(Job::Apply(apply, sender)) => {
                     changes += apply.changes.len();
                     batches.push(Batch::new(apply));
                     waiting.push(sender);
                 }
-                Ok(job) => {
-                    other = Some(job);
-                    break;
-                }
+                Ok(job) => self.held = Some(job),
                 Err(_) => break,
             }
         }
-        let mut failure = self.bring_in(&mut batches).await.err();
-        if failure.as_ref().is_some_and(|failure| !failure.is_away()) && batches.len() > 1 {
-            // One of them cannot be stored; the others shall not suffer for it.
-            for (batch, sender) in batches.into_iter().zip(waiting) {
+        let failure = self.bring_in(&mut batches).await.err();
+        // One of several may be what cannot be stored; the others shall not suffer for it.
+        let is_one_to_blame = batches.len() > 1 && failure.as_ref().is_some_and(|failure| !failure.is_away());
+        for (batch, sender) in batches.into_iter().zip(waiting) {
+            if is_one_to_blame && !batch.is_done() && !self.breaker.is_open() {
                 let mut alone = [batch];
                 let failure = self.bring_in(&mut alone).await.err();
                 let [batch] = alone;
-                answer(batch, sender, failure);
+                answer(batch, sender, failure.as_ref());
+            } else {
+                answer(batch, sender, failure.as_ref());
             }
-            return other;
         }
-        for (batch, sender) in batches.into_iter().zip(waiting) {
-            answer(batch, sender, failure.take());
-        }
-        other
     }
 
     /// Brings batches in, in as many transactions as they need.
@@ -156,9 +141,7 @@ impl Writer {
         let mut attempt = 1;
         while batches.iter().any(|batch| !batch.is_done()) {
             let done = match self.connection().await {
-                Ok(connection) => {
-                    // The connection is borrowed out of `self`, so its neighbours are named here.
-                    let mut connection = connection;
+                Ok(mut connection) => {
                     let done = mirror::advance(&mut connection, &mut self.directories, batches).await;
                     self.put_back(connection, done).await
                 }
@@ -211,8 +194,9 @@ impl Writer {
         };
         if let Err(failure) = done {
             tracing::warn!(%failure, "what was forgotten could not be removed yet");
-            self.is_final(&failure, 1);
-            if !failure.is_away() {
+            if failure.is_away() {
+                self.breaker.open(&failure);
+            } else {
                 self.reaper.rest();
             }
         }
@@ -254,13 +238,17 @@ impl Writer {
     }
 }
 
-fn answer(batch: Batch, waiting: Waiting, failure: Option<Failure>) {
-    let answer = match (batch.into_answer(), failure) {
-        (Some(answer), _) => answer,
-        (None, Some(failure)) => Err(failure.into()),
-        (None, None) => Err(Failure::Timeout.into()),
-    };
+fn answer(batch: Batch, waiting: Waiting, failure: Option<&Failure>) {
+    let answer = batch.into_answer().unwrap_or_else(|| Err(error_of(failure)));
     let _ = waiting.send(answer);
+}
+
+/// The failure of several batches, for one of them: a cause cannot be cloned, so its words are passed on.
+fn error_of(failure: Option<&Failure>) -> Error {
+    match failure {
+        Some(failure) if !failure.is_away() => Error::internal(failure.to_string()),
+        _ => Failure::Timeout.into(),
+    }
 }
 
 fn refuse(job: Job) {

@@ -16,6 +16,10 @@ use crate::table::stobj::{self, Node, kind};
 const BREADTH: usize = 16;
 const BREADTH_MOST: usize = 64;
 
+/// How many rows a statement asks for at least, and at most where all before were of objects that have run out.
+const FEW: usize = 16;
+const MANY: usize = 2048;
+
 /// What becomes of directories whose name goes on behind the prefix, of so many bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Below {
@@ -45,6 +49,8 @@ pub(super) struct Walk {
     now: i64,
     pending: VecDeque<Step>,
     breadth: usize,
+    /// How many times as many rows as needed are read: more, after pages that showed nothing.
+    patience: usize,
     /// The front scan lost its place in the last statement to others; it is read alone.
     is_front_late: bool,
 }
@@ -97,6 +103,7 @@ impl Walk {
             now,
             pending: VecDeque::new(),
             breadth: BREADTH,
+            patience: 1,
             is_front_late: false,
         }
     }
@@ -118,7 +125,7 @@ impl Walk {
                 Some(Step::Found(found)) => return Ok(Some(found)),
                 Some(Step::Scan(scan)) => {
                     self.pending.push_front(Step::Scan(scan));
-                    self.read(connection, need.max(1)).await?;
+                    self.read(connection, need.max(FEW)).await?;
                 }
             }
         }
@@ -153,10 +160,17 @@ impl Walk {
         self.is_front_late = false;
         if let Some(Step::Scan(scan)) = self.pending.pop_front() {
             let bounds = (scan.from.as_slice(), scan.to.as_slice());
-            let rows = stobj::page(connection, scan.id, bounds, self.reverse, need).await?;
-            let is_complete = rows.len() < need;
+            let limit = need.max((need * self.patience).min(MANY));
+            let rows = stobj::page(connection, scan.id, bounds, self.reverse, limit).await?;
+            let is_complete = rows.len() < limit;
             let mut steps = Vec::new();
             self.expand(&mut steps, scan, rows, is_complete);
+            let is_barren = !is_complete && steps.len() <= 1;
+            self.patience = if is_barren {
+                (self.patience * 2).min(MANY)
+            } else {
+                1
+            };
             self.put_front(steps);
         }
         Ok(())

@@ -91,11 +91,13 @@ impl Connector {
         let mut connection = Connection {
             link,
             timeout: self.timeout,
-            statements: Arc::clone(&self.statements),
+            statements: Arc::default(),
         };
         if connection.dialect() == Dialect::MySql {
             self.set_up_mysql(&mut connection, role).await?;
         }
+        // What was sent so far was no work.
+        connection.statements = Arc::clone(&self.statements);
         Ok(connection)
     }
 
@@ -104,7 +106,7 @@ impl Connector {
         let mut connection = self.connect(Role::Writer).await?;
         match &mut connection.link {
             Link::Sqlite(link) => migrate::migrator(Dialect::Sqlite).run(link).await,
-            Link::MySql(link) => migrate::migrator(Dialect::MySql).run(link).await,
+            Link::MySql(link) => migrate::mysql(link).await,
         }
         .map_err(Error::internal)?;
         check::check(&mut connection).await?;

@@ -2,8 +2,8 @@
 //!
 //! Both dialects have the same steps under the same names. A released step is never edited.
 
-use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{MySqlConnection, SqlSafeStr as _};
 
 use super::{Dialect, Text};
 
@@ -33,6 +33,22 @@ pub(super) fn migrator(dialect: Dialect) -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
     });
     Migrator::with_migrations(migrations.to_vec())
+}
+
+/// Brings MySQL up to date. Of several servers that start at once one does it, and the others wait: MariaDB knows
+/// no endless wait for a lock, which is what the migrator's own asks for.
+pub(super) async fn mysql(link: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let locked = sqlx::query_scalar::<_, Option<i64>>("SELECT GET_LOCK('stobj.migrations', 60)");
+    if locked.fetch_one(&mut *link).await? != Some(1) {
+        return Err(MigrateError::Execute(sqlx::Error::InvalidArgument(
+            "another server has been changing the schema for a minute".to_owned(),
+        )));
+    }
+    migrator(Dialect::MySql).run(&mut *link).await?;
+    sqlx::query("DO RELEASE_LOCK('stobj.migrations')")
+        .execute(link)
+        .await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -215,6 +215,21 @@ async fn directories_come_and_go_with_their_objects() {
 }
 
 #[tokio::test]
+async fn a_batch_too_large_for_one_transaction_is_applied_in_several() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    let name = |number: u32| format!("{number}{}", "/".repeat(1000));
+    owner
+        .apply((0..24).map(|number| put("c", &name(number), 1)))
+        .await;
+    assert_eq!(owner.checked_objects().await.len(), 24);
+    owner
+        .apply((0..24).map(|number| delete("c", &name(number))))
+        .await;
+    assert!(owner.checked_objects().await.is_empty());
+}
+
+#[tokio::test]
 async fn batches_of_many_accounts_are_applied_side_by_side() {
     let server = Server::start().await;
     let mut owners: Vec<_> = (0..20).map(|_| server.owner()).collect();

@@ -106,6 +106,28 @@ async fn a_directory_that_may_have_run_out_costs_a_look_only_when_something_has(
 }
 
 #[tokio::test]
+async fn many_that_have_run_out_cost_few_statements() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    for round in 0..5 {
+        let names = (0..1000).map(|number| {
+            let mut row = object_row(1);
+            row.delete_at = Some(now());
+            put_row("c", &format!("a/{round}{number}"), row)
+        });
+        owner.apply(names).await;
+    }
+    owner.apply([put("c", "b", 1)]).await;
+    let query = Query {
+        limit: 1,
+        ..Query::default()
+    };
+    let (entries, statements) = cost(&owner, &query).await;
+    assert_eq!(entries, 1);
+    assert!(statements <= 12, "{statements}");
+}
+
+#[tokio::test]
 async fn a_batch_costs_few_statements() {
     let server = Server::start().await;
     let mut owner = server.owner();
