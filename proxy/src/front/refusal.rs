@@ -15,9 +15,9 @@ const STATUS: std::ops::Range<usize> = 9..12;
 
 static IDS: LazyLock<TransactionIds> = LazyLock::new(|| TransactionIds::new(String::new()));
 
-/// What to write in the place of `written`, when that is an answer of hyper's own. `has_high_bytes`: the head held
-/// bytes beyond ASCII.
-pub(super) fn instead_of(written: &[u8], has_high_bytes: bool) -> Option<Vec<u8>> {
+/// What to write in the place of `written`, when that is an answer of hyper's own. `is_not_utf8`: the head held
+/// bytes that are not.
+pub(super) fn instead_of(written: &[u8], is_not_utf8: bool) -> Option<Vec<u8>> {
     if !written.starts_with(b"HTTP/1.1 4") {
         return None;
     }
@@ -27,7 +27,7 @@ pub(super) fn instead_of(written: &[u8], has_high_bytes: bool) -> Option<Vec<u8>
     }
     let status = StatusCode::from_bytes(written.get(STATUS)?).ok()?;
     let error = match status {
-        StatusCode::BAD_REQUEST if has_high_bytes => {
+        StatusCode::BAD_REQUEST if is_not_utf8 => {
             common::Error::precondition_failed("Invalid UTF8 or contains NULL")
         }
         StatusCode::BAD_REQUEST => Outcome::BadRequest.into(),
@@ -52,10 +52,10 @@ pub(super) fn instead_of(written: &[u8], has_high_bytes: bool) -> Option<Vec<u8>
 mod tests {
     use super::*;
 
-    fn instead(status: &str, has_high_bytes: bool) -> Option<String> {
+    fn instead(status: &str, is_not_utf8: bool) -> Option<String> {
         let written =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\nDate: x\r\n\r\n");
-        instead_of(written.as_bytes(), has_high_bytes).map(|answer| String::from_utf8(answer).unwrap())
+        instead_of(written.as_bytes(), is_not_utf8).map(|answer| String::from_utf8(answer).unwrap())
     }
 
     #[test]

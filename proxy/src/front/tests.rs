@@ -303,6 +303,39 @@ async fn malformed_heads_are_answered() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_is_answered_like_one() {
+    let server = start(limits(), echo).await;
+    for (head, status) in [
+        (&b"GET /v1/\xff\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n"[..], "412"),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "400"),
+    ] {
+        let mut client = Client::connect(&server).await;
+        client.0.write_all(head).await.unwrap();
+        let answer = client.rest().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("\r\nX-Trans-Id: tx"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_content_says_so() {
+    let nothing = |_request| async {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    };
+    let server = start(limits(), nothing).await;
+    let mut client = Client::connect(&server).await;
+    for method in ["GET", "HEAD", "DELETE"] {
+        client
+            .send(&format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .await;
+        let head = client.until("\r\n\r\n").await;
+        assert!(head.contains("Content-Length: 0\r\n"), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn connections_are_bounded() {
     let two = Limits {
         max_connections: NonZeroUsize::new(2).unwrap(),
