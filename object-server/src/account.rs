@@ -25,17 +25,29 @@ impl Owner {
     }
 
     pub(crate) async fn head_account(&self, head: Head, context: &Context) -> Result<Info, Error> {
-        let (account, _) = self.admit_account(&head.account, None, context, Body::empty()).await?;
+        let (account, _) = self
+            .admit_account(&head.account, None, context, Body::empty())
+            .await?;
         self.readable(account.as_deref())
     }
 
     pub(crate) async fn list_account(&self, list: List, context: &Context) -> Result<Listing, Error> {
-        let (account, _) = self.admit_account(&list.account, None, context, Body::empty()).await?;
+        let (account, _) = self
+            .admit_account(&list.account, None, context, Body::empty())
+            .await?;
         let info = self.readable(account.as_deref())?;
-        let Some(account) = account else { return Ok(Listing { info, entries: Vec::new() }) };
+        let Some(account) = account else {
+            return Ok(Listing {
+                info,
+                entries: Vec::new(),
+            });
+        };
         let entries = match self.mirrored(&account).await {
             Some(at_least) => {
-                let ask = ListAccount { at_least, query: list.query.clone() };
+                let ask = ListAccount {
+                    at_least,
+                    query: list.query.clone(),
+                };
                 self.page(ask, context, &account).await
             }
             None => None,
@@ -45,7 +57,9 @@ impl Owner {
     }
 
     pub(crate) async fn put_account(self: &Arc<Self>, put: Put, context: &Context) -> Result<Written, Error> {
-        let (account, _) = self.admit_account(&put.account, None, context, Body::empty()).await?;
+        let (account, _) = self
+            .admit_account(&put.account, None, context, Body::empty())
+            .await?;
         match account {
             None => {
                 self.make_account(&put.account, put.properties, context).await?;
@@ -54,12 +68,21 @@ impl Owner {
             Some(account) if account.attributes().deleted => {
                 Err(Error::forbidden().with_text("The account was deleted and is still being removed."))
             }
-            Some(account) => self.change_account(account, put.properties, false, "account/put", context).await,
+            Some(account) => {
+                self.change_account(account, put.properties, false, "account/put", context)
+                    .await
+            }
         }
     }
 
-    pub(crate) async fn post_account(self: &Arc<Self>, post: Post, context: &Context) -> Result<Written, Error> {
-        let (account, _) = self.admit_account(&post.account, None, context, Body::empty()).await?;
+    pub(crate) async fn post_account(
+        self: &Arc<Self>,
+        post: Post,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (account, _) = self
+            .admit_account(&post.account, None, context, Body::empty())
+            .await?;
         match account {
             None if self.constraints.account_autocreate => {
                 self.make_account(&post.account, post.properties, context).await?;
@@ -67,15 +90,25 @@ impl Owner {
             }
             None => Err(Error::not_found()),
             Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
-            Some(account) => self.change_account(account, post.properties, false, "account/post", context).await,
+            Some(account) => {
+                self.change_account(account, post.properties, false, "account/post", context)
+                    .await
+            }
         }
     }
 
-    pub(crate) async fn delete_account(self: &Arc<Self>, delete: Delete, context: &Context) -> Result<Written, Error> {
-        let (account, _) = self.admit_account(&delete.account, None, context, Body::empty()).await?;
+    pub(crate) async fn delete_account(
+        self: &Arc<Self>,
+        delete: Delete,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (account, _) = self
+            .admit_account(&delete.account, None, context, Body::empty())
+            .await?;
         match account {
             Some(account) if !account.attributes().deleted => {
-                self.change_account(account, Properties::new(), true, "account/delete", context).await
+                self.change_account(account, Properties::new(), true, "account/delete", context)
+                    .await
             }
             _ => Err(Error::not_found()),
         }
@@ -120,7 +153,11 @@ impl Owner {
             if let Some(account) = owner.load(&name).await? {
                 return Ok(account);
             }
-            let random = || getrandom::u64().map(|number| number >> 1).map_err(Error::internal);
+            let random = || {
+                getrandom::u64()
+                    .map(|number| number >> 1)
+                    .map_err(Error::internal)
+            };
             let term = 1;
             let mut attributes = AccountAttributes {
                 account_id: random()?,
@@ -135,8 +172,13 @@ impl Owner {
                 state: State::Enabled,
             };
             let last_seq = term << 40;
-            let account =
-                Account::new(name.clone(), attributes.clone(), Vec::new(), last_seq, Counters::default());
+            let account = Account::new(
+                name.clone(),
+                attributes.clone(),
+                Vec::new(),
+                last_seq,
+                Counters::default(),
+            );
             let begun = owner.begin(
                 &account,
                 Action::Put,
@@ -183,7 +225,10 @@ impl Owner {
             attributes.deleted |= delete;
             attributes.timestamp = attributes.timestamp.max(context.timestamp);
             attributes.generation = account.next_generation();
-            owner.engine.put_account(&account.name, attributes.clone()).await?;
+            owner
+                .engine
+                .put_account(&account.name, attributes.clone())
+                .await?;
             let row = account_row(&attributes);
             account.set_attributes(attributes);
             let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(Some(row)))?;
@@ -197,15 +242,23 @@ impl Owner {
     pub(crate) async fn mirrored(&self, account: &Account) -> Option<AtLeast> {
         let seq = account.last_seq();
         let wait = self.settings.listing_wait.0;
-        self.feed.reached(account.account_id, seq, wait).await.then(|| AtLeast {
-            account_id: account.account_id,
-            incarnation: account.attributes().incarnation,
-            seq,
-        })
+        self.feed
+            .reached(account.account_id, seq, wait)
+            .await
+            .then(|| AtLeast {
+                account_id: account.account_id,
+                incarnation: account.attributes().incarnation,
+                seq,
+            })
     }
 
     /// A page out of the mirror; `None`: it could not be had.
-    pub(crate) async fn page<C, Entry>(&self, ask: C, context: &Context, account: &Account) -> Option<Vec<Entry>>
+    pub(crate) async fn page<C, Entry>(
+        &self,
+        ask: C,
+        context: &Context,
+        account: &Account,
+    ) -> Option<Vec<Entry>>
     where
         C: functional::Call<Answer = functional::mirror::Page<Entry>>,
     {
@@ -232,7 +285,11 @@ pub(crate) async fn uncancelled<T: Send + 'static>(
     tokio::spawn(change).await.map_err(Error::internal)?
 }
 
-fn merged(properties: &Properties, changes: &Properties, constraints: &Constraints) -> Result<Properties, Error> {
+fn merged(
+    properties: &Properties,
+    changes: &Properties,
+    constraints: &Constraints,
+) -> Result<Properties, Error> {
     let mut merged = properties.clone();
     merged.merge(changes);
     constraints.check_metadata(&merged, METADATA)?;

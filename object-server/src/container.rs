@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use common::constraints::Constraints;
+use common::functional::Context;
 use common::functional::container::{Delete, Head, Info, List, Listing, Post, Put, Written};
 use common::functional::mirror::{ListContainer, Node};
-use common::functional::Context;
 use common::{Body, Error, Properties};
 
 use crate::account::uncancelled;
@@ -21,44 +21,66 @@ const DEFAULT_POLICY: &str = "default";
 
 impl Owner {
     pub(crate) async fn head_container(&self, head: Head, context: &Context) -> Result<Info, Error> {
-        let (account, container, _) = self.admit(&head.account, &head.container, context, Body::empty()).await?;
+        let (account, container, _) = self
+            .admit(&head.account, &head.container, context, Body::empty())
+            .await?;
         Ok(account.container_info(&container))
     }
 
     pub(crate) async fn list_container(&self, list: List, context: &Context) -> Result<Listing, Error> {
-        let (account, container, _) = self.admit(&list.account, &list.container, context, Body::empty()).await?;
+        let (account, container, _) = self
+            .admit(&list.account, &list.container, context, Body::empty())
+            .await?;
         let info = account.container_info(&container);
         let now = context.timestamp;
         let entries = match self.mirrored(&account).await {
             Some(at_least) => {
                 let query = list.query.clone();
-                let ask = ListContainer { at_least, container: list.container.clone(), query, now };
+                let ask = ListContainer {
+                    at_least,
+                    container: list.container.clone(),
+                    query,
+                    now,
+                };
                 self.page(ask, context, &account).await
             }
             None => None,
         };
         let entries = match entries {
             Some(entries) => entries,
-            None => self.tree_listing.page(&list.account, &list.container, &list.query, now).await?,
+            None => {
+                self.tree_listing
+                    .page(&list.account, &list.container, &list.query, now)
+                    .await?
+            }
         };
         Ok(Listing { info, entries })
     }
 
-    pub(crate) async fn put_container(self: &Arc<Self>, put: Put, context: &Context) -> Result<Written, Error> {
-        let (account, _) =
-            self.admit_account(&put.account, Some(&put.container), context, Body::empty()).await?;
+    pub(crate) async fn put_container(
+        self: &Arc<Self>,
+        put: Put,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (account, _) = self
+            .admit_account(&put.account, Some(&put.container), context, Body::empty())
+            .await?;
         let account = self.account_or_autocreate(&put.account, account, context).await?;
         if let Some(policy) = &put.storage_policy
             && !policy.eq_ignore_ascii_case(DEFAULT_POLICY)
         {
-            return Err(Error::bad_request(format!("There is no storage policy {policy}.")));
+            return Err(Error::bad_request(format!(
+                "There is no storage policy {policy}."
+            )));
         }
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             let _structure = account.structure.lock().await;
             match account.container(&put.container) {
                 Some(container) => {
-                    owner.change(&account, &container, &put.properties, "container/put", &context).await?;
+                    owner
+                        .change(&account, &container, &put.properties, "container/put", &context)
+                        .await?;
                     Ok(Written { created: false })
                 }
                 None => {
@@ -70,11 +92,19 @@ impl Owner {
         .await
     }
 
-    pub(crate) async fn post_container(self: &Arc<Self>, post: Post, context: &Context) -> Result<Written, Error> {
-        let (account, container, _) = self.admit(&post.account, &post.container, context, Body::empty()).await?;
+    pub(crate) async fn post_container(
+        self: &Arc<Self>,
+        post: Post,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (account, container, _) = self
+            .admit(&post.account, &post.container, context, Body::empty())
+            .await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
-            owner.change(&account, &container, &post.properties, "container/post", &context).await?;
+            owner
+                .change(&account, &container, &post.properties, "container/post", &context)
+                .await?;
             Ok(Written { created: false })
         })
         .await
@@ -85,8 +115,9 @@ impl Owner {
         delete: Delete,
         context: &Context,
     ) -> Result<Written, Error> {
-        let (account, container, _) =
-            self.admit(&delete.account, &delete.container, context, Body::empty()).await?;
+        let (account, container, _) = self
+            .admit(&delete.account, &delete.container, context, Body::empty())
+            .await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move { owner.remove(&account, &container, &context).await }).await
     }
@@ -115,7 +146,10 @@ impl Owner {
             state: State::Enabled,
         };
         let generation = attributes.generation;
-        let unsynced = self.engine.put_container(&account.name, &put.container, attributes.clone()).await?;
+        let unsynced = self
+            .engine
+            .put_container(&account.name, &put.container, attributes.clone())
+            .await?;
         let row = container_row(&attributes);
         let node = Node::Container(put.container.clone(), Some(row));
         let position = begun.commit(account, None, Some(PRESENT), node)?;
@@ -151,7 +185,10 @@ impl Owner {
         attributes.id = begun.id;
         attributes.timestamp = attributes.timestamp.max(context.timestamp);
         attributes.generation = account.next_generation();
-        let unsynced = self.engine.put_container(&account.name, &container.name, attributes.clone()).await?;
+        let unsynced = self
+            .engine
+            .put_container(&account.name, &container.name, attributes.clone())
+            .await?;
         let node = Node::Container(container.name.clone(), Some(container_row(&attributes)));
         let position = begun.commit(account, Some(PRESENT), Some(PRESENT), node)?;
         container.set_attributes(attributes);
@@ -203,7 +240,11 @@ impl Owner {
     }
 }
 
-fn merged(properties: &Properties, changes: &Properties, constraints: &Constraints) -> Result<Properties, Error> {
+fn merged(
+    properties: &Properties,
+    changes: &Properties,
+    constraints: &Constraints,
+) -> Result<Properties, Error> {
     let mut merged = properties.clone();
     merged.merge(changes);
     constraints.check_metadata(&merged, METADATA)?;

@@ -16,7 +16,7 @@ use common::service::FunctionalService;
 use parking_lot::Mutex;
 
 use crate::engine::ArcEngine;
-use crate::journal::Position;
+use crate::journal::{Journal, Position};
 use crate::node::NodePath;
 use crate::owner::Account;
 
@@ -33,20 +33,34 @@ use stream::Stream;
 pub(crate) struct MirrorFeed {
     streams: Mutex<HashMap<u64, Arc<Stream>>>,
     account_server: FunctionalService,
-    engine: ArcEngine,
+    sources: Sources,
+}
+
+/// Where a stream finds what it sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub(crate) engine: ArcEngine,
+    pub(crate) journal: Arc<Journal>,
 }
 
 impl MirrorFeed {
-    pub(crate) fn new(account_server: FunctionalService, engine: ArcEngine) -> Self {
-        Self { streams: Mutex::default(), account_server, engine }
+    pub(crate) fn new(account_server: FunctionalService, sources: Sources) -> Self {
+        Self {
+            streams: Mutex::default(),
+            account_server,
+            sources,
+        }
     }
 
     /// Begins the stream of an account. Up to `floor` the mirror had everything when that was last written down;
     /// what came later will be noted.
     pub(crate) fn register(&self, account: Arc<Account>, floor: u64) {
         let account_id = account.account_id;
-        let stream = Stream::new(account, floor, self.account_server.clone(), Arc::clone(&self.engine));
-        self.streams.lock().entry(account_id).or_insert_with(|| Arc::new(stream));
+        let stream = Stream::new(account, floor, self.account_server.clone(), self.sources.clone());
+        self.streams
+            .lock()
+            .entry(account_id)
+            .or_insert_with(|| Arc::new(stream));
     }
 
     /// Takes a change on. Called in the order of `seq`, under the lock that gave it.
@@ -86,7 +100,11 @@ impl MirrorFeed {
 
     /// The oldest place in the journal that the mirror still needs.
     pub(crate) fn oldest_needed(&self) -> Option<Position> {
-        self.streams.lock().values().filter_map(|stream| stream.oldest_needed()).min()
+        self.streams
+            .lock()
+            .values()
+            .filter_map(|stream| stream.oldest_needed())
+            .min()
     }
 
     /// The service that is the mirror.

@@ -36,7 +36,7 @@ use recovery::Recovery;
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) engine: ArcEngine,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
     pub(crate) tree_listing: TreeListing,
     pub(crate) stripes: Stripes,
@@ -55,7 +55,7 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) engine: ArcEngine,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
     pub(crate) tree_listing: TreeListing,
     pub(crate) settings: Settings,
@@ -95,7 +95,9 @@ impl Owner {
         if let Some(account) = self.accounts.read().get(name) {
             return Ok(Some(Arc::clone(account)));
         }
-        let Some(attributes) = self.engine.account(name).await? else { return Ok(None) };
+        let Some(attributes) = self.engine.account(name).await? else {
+            return Ok(None);
+        };
         let account = self.recover_account(name, attributes).await?;
         self.accounts.write().insert(name.clone(), Arc::clone(&account));
         Ok(Some(account))
@@ -124,8 +126,12 @@ impl Owner {
         context: &Context,
         body: Body,
     ) -> Result<(Arc<Account>, Arc<Container>, Body), Error> {
-        let (found, body) = self.admit_account(account, Some(container), context, body).await?;
-        let found = found.filter(|account| !account.attributes().deleted).ok_or_else(Error::not_found)?;
+        let (found, body) = self
+            .admit_account(account, Some(container), context, body)
+            .await?;
+        let found = found
+            .filter(|account| !account.attributes().deleted)
+            .ok_or_else(Error::not_found)?;
         let container = found.container(container).ok_or_else(Error::not_found)?;
         Ok((found, container, body))
     }
@@ -143,9 +149,15 @@ impl Owner {
     ) -> Result<(Option<Arc<Account>>, Body), Error> {
         let account = self.account(name).await?;
         let decided = context.decided_under;
-        let generation = || account.as_ref().map_or(0, |account| account.attributes().generation);
+        let generation = || {
+            account
+                .as_ref()
+                .map_or(0, |account| account.attributes().generation)
+        };
         let container_generation = |container: &ContainerName| {
-            account.as_ref().map_or(0, |account| account.container_generation(container))
+            account
+                .as_ref()
+                .map_or(0, |account| account.container_generation(container))
         };
         let account_is_stale = decided.account.is_some_and(|known| known != generation());
         let container_is_stale = match (decided.container, container) {
@@ -166,6 +178,9 @@ pub(crate) fn found(account: Option<&Account>, container: Option<&ContainerName>
             account: account.resource(),
             container: container.map(|container| account.container_resource(container)),
         },
-        None => Found { account: Resource::default(), container: container.map(|_| Resource::default()) },
+        None => Found {
+            account: Resource::default(),
+            container: container.map(|_| Resource::default()),
+        },
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::engine::ArcEngine;
 use crate::engine::posix::{self, Posix};
 use crate::journal::Journal;
-use crate::mirror_feed::MirrorFeed;
+use crate::mirror_feed::{MirrorFeed, Sources};
 use crate::owner::{Owner, Parts};
 use crate::settings::Settings;
 use crate::tree_listing::TreeListing;
@@ -43,7 +43,10 @@ impl ObjectServer {
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
         let failure_points = settings.failure_points()?;
-        let engine_settings = posix::Settings { durability: settings.durability, failure_points };
+        let engine_settings = posix::Settings {
+            durability: settings.durability,
+            failure_points,
+        };
         let path = root.to_owned();
         let opened = tokio::task::spawn_blocking(move || Posix::open(&path, &engine_settings)).await;
         let engine = opened.map_err(Error::internal)??;
@@ -67,8 +70,13 @@ impl ObjectServer {
         let journal_settings = settings.journal(settings.failure_points()?);
         let opened = tokio::task::spawn_blocking(move || Journal::open(&directory, &journal_settings)).await;
         let (journal, replay) = opened.map_err(Error::internal)??;
+        let journal = Arc::new(journal);
+        let sources = Sources {
+            engine: Arc::clone(&engine),
+            journal: Arc::clone(&journal),
+        };
         let parts = Parts {
-            feed: MirrorFeed::new(mirror, Arc::clone(&engine)),
+            feed: MirrorFeed::new(mirror, sources),
             tree_listing: TreeListing::new(Arc::clone(&engine), settings.listing_cache.0),
             engine,
             journal,
@@ -79,13 +87,19 @@ impl ObjectServer {
         let owner = Owner::open(parts, replay, journal_is_new).await?;
         let (stop, stopped) = watch::channel(false);
         let checkpoints = tokio::spawn(Arc::clone(&owner).keep_checkpoints(stopped));
-        Ok(Self { owner, stop, checkpoints })
+        Ok(Self {
+            owner,
+            stop,
+            checkpoints,
+        })
     }
 
     /// Answers functional requests.
     pub fn service(&self) -> FunctionalService {
         let owner = Arc::clone(&self.owner);
-        FunctionalService::new(tower::service_fn(move |request| answer(Arc::clone(&owner), request)))
+        FunctionalService::new(tower::service_fn(move |request| {
+            answer(Arc::clone(&owner), request)
+        }))
     }
 
     /// Brings the mirror and the counters' checkpoint up to the last change and ends. Requests must have ended before.
@@ -102,7 +116,11 @@ impl ObjectServer {
 }
 
 async fn answer(owner: Arc<Owner>, request: Request) -> Result<Reply, Error> {
-    let Request { action, context, body } = request;
+    let Request {
+        action,
+        context,
+        body,
+    } = request;
     let context = &context;
     let answer = match action {
         Action::InfoGet(get) => Answer::InfoGet(owner.info(get).await?),
@@ -121,12 +139,18 @@ async fn answer(owner: Arc<Owner>, request: Request) -> Result<Reply, Error> {
         Action::ObjectHead(head) => Answer::ObjectHead(owner.head_object(head, context).await?),
         Action::ObjectGet(get) => {
             let (got, body) = owner.get_object(get, context).await?;
-            return Ok(Reply { answer: Answer::ObjectGet(got), body });
+            return Ok(Reply {
+                answer: Answer::ObjectGet(got),
+                body,
+            });
         }
         Action::ObjectPut(put) => Answer::ObjectPut(owner.put_object(put, context, body).await?),
         Action::ObjectPost(post) => Answer::ObjectPost(owner.post_object(post, context).await?),
         Action::ObjectDelete(delete) => Answer::ObjectDelete(owner.delete_object(delete, context).await?),
         _ => return Err(Outcome::NotImplemented.into()),
     };
-    Ok(Reply { answer, body: Body::empty() })
+    Ok(Reply {
+        answer,
+        body: Body::empty(),
+    })
 }

@@ -40,12 +40,19 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(last_seq: u64) -> Self {
-        Self { last_seq, ..Self::default() }
+        Self {
+            last_seq,
+            ..Self::default()
+        }
     }
 
     pub(super) fn note(&mut self, seq: u64, position: Position, path: NodePath, state: Option<Node>) {
         self.last_seq = self.last_seq.max(seq);
-        let state = if self.order.len() < MAX_KEPT_STATES { state } else { None };
+        let state = if self.order.len() < MAX_KEPT_STATES {
+            state
+        } else {
+            None
+        };
         match self.places.get(&path).and_then(|place| self.order.get_mut(place)) {
             Some(waiting) => {
                 waiting.seq = seq;
@@ -53,7 +60,15 @@ impl Queue {
             }
             None => {
                 self.places.insert(path.clone(), seq);
-                self.order.insert(seq, Waiting { path, seq, position, state });
+                self.order.insert(
+                    seq,
+                    Waiting {
+                        path,
+                        seq,
+                        position,
+                        state,
+                    },
+                );
             }
         }
     }
@@ -62,7 +77,9 @@ impl Queue {
     pub(super) fn take(&mut self, limit: usize) -> Batch {
         let mut waiting = Vec::new();
         while waiting.len() < limit {
-            let Some((place, next)) = self.order.pop_first() else { break };
+            let Some((place, next)) = self.order.pop_first() else {
+                break;
+            };
             self.places.remove(&next.path);
             waiting.push((place, next));
         }
@@ -80,7 +97,11 @@ impl Queue {
     pub(super) fn put_back(&mut self, batch: Batch) {
         self.in_flight = None;
         for (place, mut waiting) in batch.waiting {
-            if let Some(newer) = self.places.remove(&waiting.path).and_then(|later| self.order.remove(&later)) {
+            if let Some(newer) = self
+                .places
+                .remove(&waiting.path)
+                .and_then(|later| self.order.remove(&later))
+            {
                 waiting.seq = newer.seq;
                 waiting.state = newer.state;
             }
@@ -125,11 +146,19 @@ mod tests {
     }
 
     fn state(name: &str) -> Node {
-        Node::Object(ContainerName::new("c").unwrap(), ObjectName::new(name).unwrap(), None)
+        Node::Object(
+            ContainerName::new("c").unwrap(),
+            ObjectName::new(name).unwrap(),
+            None,
+        )
     }
 
     fn names(batch: &Batch) -> Vec<(u64, u64, NodePath)> {
-        batch.waiting.iter().map(|(place, waiting)| (*place, waiting.seq, waiting.path.clone())).collect()
+        batch
+            .waiting
+            .iter()
+            .map(|(place, waiting)| (*place, waiting.seq, waiting.path.clone()))
+            .collect()
     }
 
     fn queue() -> Queue {
@@ -159,7 +188,10 @@ mod tests {
         queue.note(5, Position::default(), object("b"), None);
         queue.put_back(batch);
         let batch = queue.take(10);
-        assert_eq!(names(&batch), [(1, 3, object("a")), (2, 5, object("b")), (4, 4, object("c"))]);
+        assert_eq!(
+            names(&batch),
+            [(1, 3, object("a")), (2, 5, object("b")), (4, 4, object("c"))]
+        );
         assert!(batch.waiting[1].1.state.is_none());
         assert_eq!(batch.through, 5);
     }

@@ -15,12 +15,20 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let account = &stream.account;
     new_incarnation(stream).await?;
     let seq = account.last_seq();
-    let mut batch = Batch { stream, seq, changes: Vec::new() };
-    batch.add(Node::Account(Some(account_row(&account.attributes())))).await?;
+    let mut batch = Batch {
+        stream,
+        seq,
+        changes: Vec::new(),
+    };
+    batch
+        .add(Node::Account(Some(account_row(&account.attributes()))))
+        .await?;
     for container in account.containers() {
         let row = container_row(&container.attributes());
-        batch.add(Node::Container(container.name.clone(), Some(row))).await?;
-        let mut walk = Walk::new(stream.engine.as_ref(), &account.name, &container.name);
+        batch
+            .add(Node::Container(container.name.clone(), Some(row)))
+            .await?;
+        let mut walk = Walk::new(stream.sources.engine.as_ref(), &account.name, &container.name);
         while let Some((path, attributes)) = walk.next().await? {
             let row = Some(object_row(&attributes));
             batch.add(Node::Object(path.container, path.object, row)).await?;
@@ -39,14 +47,20 @@ struct Batch<'a> {
 impl Batch<'_> {
     async fn add(&mut self, node: Node) -> Result<(), Error> {
         self.changes.push(Change { seq: self.seq, node });
-        if self.changes.len() == MAX_BATCH { self.send(0).await } else { Ok(()) }
+        if self.changes.len() == MAX_BATCH {
+            self.send(0).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn send(&mut self, through: u64) -> Result<(), Error> {
         let changes = std::mem::take(&mut self.changes);
         let position = self.stream.apply(0, through, changes).await?;
         if position.seq < through {
-            return Err(Error::internal("the mirror did not take the rows it was filled with"));
+            return Err(Error::internal(
+                "the mirror did not take the rows it was filled with",
+            ));
         }
         Ok(())
     }
@@ -58,7 +72,11 @@ async fn new_incarnation(stream: &Stream) -> Result<(), Error> {
     let _structure = account.structure.lock().await;
     let mut attributes = account.attributes().as_ref().clone();
     attributes.incarnation = getrandom::u64().map_err(Error::internal)? >> 1;
-    stream.engine.put_account(&account.name, attributes.clone()).await?;
+    stream
+        .sources
+        .engine
+        .put_account(&account.name, attributes.clone())
+        .await?;
     account.set_attributes(attributes);
     Ok(())
 }

@@ -16,12 +16,18 @@ pub(crate) fn node_path(node: &Node) -> NodePath {
 
 /// What the mirror keeps of an account.
 pub(crate) fn account_row(attributes: &AccountAttributes) -> AccountRow {
-    AccountRow { created: attributes.created, timestamp: attributes.timestamp }
+    AccountRow {
+        created: attributes.created,
+        timestamp: attributes.timestamp,
+    }
 }
 
 /// What the mirror keeps of a container.
 pub(crate) fn container_row(attributes: &ContainerAttributes) -> ContainerRow {
-    ContainerRow { created: attributes.created, timestamp: attributes.timestamp }
+    ContainerRow {
+        created: attributes.created,
+        timestamp: attributes.timestamp,
+    }
 }
 
 /// What the mirror keeps of an object.

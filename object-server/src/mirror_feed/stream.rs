@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::queue::{Batch, Queue, Waiting};
-use super::{object_row, refill};
-use crate::engine::ArcEngine;
+use super::{Sources, object_row, refill};
 use crate::journal::Position;
 use crate::node::NodePath;
 use crate::owner::Account;
@@ -24,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) account: Arc<Account>,
-    pub(super) engine: ArcEngine,
+    pub(super) sources: Sources,
     account_server: FunctionalService,
     state: Mutex<State>,
     acknowledged: watch::Sender<u64>,
@@ -46,11 +45,23 @@ impl Stream {
         account: Arc<Account>,
         floor: u64,
         account_server: FunctionalService,
-        engine: ArcEngine,
+        sources: Sources,
     ) -> Self {
         let queue = Queue::new(account.last_seq());
-        let state = State { queue, floor, is_running: false, is_open: false, is_away: false };
-        Self { account, engine, account_server, state: Mutex::new(state), acknowledged: watch::Sender::new(0) }
+        let state = State {
+            queue,
+            floor,
+            is_running: false,
+            is_open: false,
+            is_away: false,
+        };
+        Self {
+            account,
+            sources,
+            account_server,
+            state: Mutex::new(state),
+            acknowledged: watch::Sender::new(0),
+        }
     }
 
     pub(super) fn note(self: &Arc<Self>, seq: u64, position: Position, path: NodePath, node: Option<Node>) {
@@ -67,7 +78,9 @@ impl Stream {
             return false;
         }
         let mut acknowledged = self.acknowledged.subscribe();
-        tokio::time::timeout(wait, acknowledged.wait_for(|reached| *reached >= seq)).await.is_ok_and(|ok| ok.is_ok())
+        tokio::time::timeout(wait, acknowledged.wait_for(|reached| *reached >= seq))
+            .await
+            .is_ok_and(|ok| ok.is_ok())
     }
 
     pub(super) async fn drained(self: &Arc<Self>) {
@@ -77,7 +90,11 @@ impl Stream {
         self.ensure_running();
         let last = self.state.lock().queue.last_seq();
         // The sender lives as long as this stream does.
-        let _ = self.acknowledged.subscribe().wait_for(|reached| *reached >= last).await;
+        let _ = self
+            .acknowledged
+            .subscribe()
+            .wait_for(|reached| *reached >= last)
+            .await;
     }
 
     pub(super) fn suspect(self: &Arc<Self>) {
@@ -170,7 +187,11 @@ impl Stream {
 
     /// Finds out where the mirror stands, and fills it anew when it lost something.
     async fn open(&self) -> Result<(), Error> {
-        let position = self.ask(Open { account_id: self.account.account_id }).await?;
+        let position = self
+            .ask(Open {
+                account_id: self.account.account_id,
+            })
+            .await?;
         let incarnation = self.account.attributes().incarnation;
         let (floor, last) = {
             let state = self.state.lock();
@@ -199,11 +220,18 @@ impl Stream {
     async fn send(&self, batch: &Batch) -> Result<bool, Error> {
         let mut changes = Vec::with_capacity(batch.waiting.len());
         for (_, waiting) in &batch.waiting {
-            changes.push(Change { seq: waiting.seq, node: self.state_of(waiting).await? });
+            changes.push(Change {
+                seq: waiting.seq,
+                node: self.state_of(waiting).await?,
+            });
         }
+        // The mirror must not know of a change that a power cut can still take back: its `seq` would be given again.
+        let journal = &self.sources.journal;
+        journal.sync(journal.position()).await?;
         let after = self.acknowledged();
         let position = self.apply(after, batch.through, changes).await?;
-        Ok(position.seq >= batch.through && position.incarnation == Some(self.account.attributes().incarnation))
+        Ok(position.seq >= batch.through
+            && position.incarnation == Some(self.account.attributes().incarnation))
     }
 
     pub(super) async fn apply(
@@ -225,7 +253,11 @@ impl Stream {
 
     async fn ask<C: functional::Call>(&self, call: C) -> Result<C::Answer, Error> {
         let context = Context::internal("mirror-feed", Clock::now());
-        Ok(functional::ask(&self.account_server, call, context, Body::empty()).await?.0)
+        Ok(
+            functional::ask(&self.account_server, call, context, Body::empty())
+                .await?
+                .0,
+        )
     }
 
     fn acknowledge(&self, through: u64) {
@@ -244,7 +276,10 @@ impl Stream {
         Ok(match &waiting.path {
             NodePath::Account => Node::Account(Some(super::account_row(&self.account.attributes()))),
             NodePath::Container(name) => {
-                let row = self.account.container(name).map(|found| super::container_row(&found.attributes()));
+                let row = self
+                    .account
+                    .container(name)
+                    .map(|found| super::container_row(&found.attributes()));
                 Node::Container(name.clone(), row)
             }
             NodePath::Object(container, object) => {
@@ -253,11 +288,15 @@ impl Stream {
                     container: container.clone(),
                     object: object.clone(),
                 };
-                let attributes = match self.engine.stat(&path).await {
+                let attributes = match self.sources.engine.stat(&path).await {
                     Err(crate::engine::EngineError::NoContainer) => None,
                     other => other?,
                 };
-                Node::Object(container.clone(), object.clone(), attributes.as_ref().map(object_row))
+                Node::Object(
+                    container.clone(),
+                    object.clone(),
+                    attributes.as_ref().map(object_row),
+                )
             }
         })
     }

@@ -46,7 +46,10 @@ pub(super) async fn receive(
     if announced.is_some_and(|announced| announced != size) {
         return Err(Outcome::ClientGone.into());
     }
-    Ok(Received { size, etag: Etag::from_md5(hasher.finish().await?) })
+    Ok(Received {
+        size,
+        etag: Etag::from_md5(hasher.finish().await?),
+    })
 }
 
 /// A body of ours says itself what is wrong with it; any other breaks off because the client did.

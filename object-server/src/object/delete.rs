@@ -21,7 +21,9 @@ impl Owner {
         context: &Context,
     ) -> Result<Deleted, Error> {
         let path = &delete.path;
-        let (account, container, _) = self.admit(&path.account, &path.container, context, Body::empty()).await?;
+        let (account, container, _) = self
+            .admit(&path.account, &path.container, context, Body::empty())
+            .await?;
         let present = self.engine.stat(path).await?.ok_or_else(Error::not_found)?;
         check(&present, delete.if_delete_at, context.timestamp)?;
         let begun = self.begin(
@@ -57,14 +59,13 @@ async fn publish(
             begun.abort();
             return Err(Error::not_found());
         }
-        Err(error) => {
-            begun.abort();
-            return Err(error.into());
-        }
+        Err(error) => return Err(begun.fail(&account, &path, error).await),
     };
     let node = Node::Object(path.container.clone(), path.object.clone(), None);
     let position = begun.commit(&account, changed.old.as_ref().map(footprint), None, node)?;
-    owner.tree_listing.note(&path.account, &path.container, &path.object, false);
+    owner
+        .tree_listing
+        .note(&path.account, &path.container, &path.object, false);
     drop((stripe, shared));
     let (storage, journal) = tokio::join!(changed.unsynced.sync(), owner.journal.sync(position));
     storage?;
@@ -77,7 +78,9 @@ async fn publish(
 fn check(present: &ObjectAttributes, if_delete_at: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
     match if_delete_at {
         Some(expected) if present.delete_at != Some(expected) => {
-            return Err(Error::precondition_failed("X-If-Delete-At does not match the object's X-Delete-At."));
+            return Err(Error::precondition_failed(
+                "X-If-Delete-At does not match the object's X-Delete-At.",
+            ));
         }
         None if is_expired(present, now) => return Err(Error::not_found()),
         _ => {}

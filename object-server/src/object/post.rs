@@ -20,9 +20,15 @@ use crate::owner::{Account, Begun, Container, Owner, footprint, object_node, rec
 const SYSTEM: &str = "x-object-sysmeta-";
 
 impl Owner {
-    pub(crate) async fn post_object(self: &Arc<Self>, post: Post, context: &Context) -> Result<Posted, Error> {
+    pub(crate) async fn post_object(
+        self: &Arc<Self>,
+        post: Post,
+        context: &Context,
+    ) -> Result<Posted, Error> {
         let path = &post.path;
-        let (account, container, _) = self.admit(&path.account, &path.container, context, Body::empty()).await?;
+        let (account, container, _) = self
+            .admit(&path.account, &path.container, context, Body::empty())
+            .await?;
         let present = self.engine.stat(path).await?;
         let live = present.filter(|present| post.open_expired || !is_expired(present, context.timestamp));
         let present = live.ok_or_else(Error::not_found)?;
@@ -66,14 +72,14 @@ async fn publish(
             begun.abort();
             return Ok(Posted {});
         }
-        Err(error) => {
-            begun.abort();
-            return Err(error.into());
-        }
+        Err(error) => return Err(begun.fail(&account, &path, error).await),
     };
     let row = changed.new.as_ref().map(object_row);
     let node = Node::Object(path.container.clone(), path.object.clone(), row);
-    let (old, new) = (changed.old.as_ref().map(footprint), changed.new.as_ref().map(footprint));
+    let (old, new) = (
+        changed.old.as_ref().map(footprint),
+        changed.new.as_ref().map(footprint),
+    );
     let position = begun.commit(&account, old, new, node)?;
     drop((stripe, shared));
     let (storage, journal) = tokio::join!(changed.unsynced.sync(), owner.journal.sync(position));

@@ -1,7 +1,7 @@
 //! HEAD and GET: from storage alone, never from SQL.
 
-use common::functional::object::{Get, Got, Head, Info, Path};
 use common::functional::Context;
+use common::functional::object::{Get, Got, Head, Info, Path};
 use common::range::Resolved;
 use common::{Body, Error, Outcome};
 
@@ -13,7 +13,8 @@ impl Owner {
     pub(crate) async fn head_object(&self, head: Head, context: &Context) -> Result<Info, Error> {
         self.admit_object(&head.path, context).await?;
         let attributes = self.engine.stat(&head.path).await?;
-        let live = attributes.filter(|attributes| head.open_expired || !is_expired(attributes, context.timestamp));
+        let live =
+            attributes.filter(|attributes| head.open_expired || !is_expired(attributes, context.timestamp));
         let info = info(live.ok_or_else(|| head.conditions.missing())?);
         head.conditions.check(&info)?;
         Ok(info)
@@ -27,7 +28,10 @@ impl Owner {
         let (attributes, reader) = live.ok_or_else(|| get.conditions.missing())?;
         let info = info(attributes);
         get.conditions.check(&info)?;
-        let resolved = get.ranges.as_ref().map_or(Resolved::Whole, |ranges| ranges.resolve(info.size));
+        let resolved = get
+            .ranges
+            .as_ref()
+            .map_or(Resolved::Whole, |ranges| ranges.resolve(info.size));
         let ranges = match resolved {
             Resolved::Whole => None,
             Resolved::Parts(parts) => Some(parts),
@@ -38,7 +42,9 @@ impl Owner {
     }
 
     async fn admit_object(&self, path: &Path, context: &Context) -> Result<(), Error> {
-        self.admit(&path.account, &path.container, context, Body::empty()).await.map(|_| ())
+        self.admit(&path.account, &path.container, context, Body::empty())
+            .await
+            .map(|_| ())
     }
 }
 

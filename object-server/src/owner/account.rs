@@ -74,7 +74,12 @@ impl Account {
                 containers: containers.collect(),
                 containers_changed: last_seq,
             }),
-            ledger: Mutex::new(Ledger { last_seq, counters, is_dirty: false, mirrored_seq: 0 }),
+            ledger: Mutex::new(Ledger {
+                last_seq,
+                counters,
+                is_dirty: false,
+                mirrored_seq: 0,
+            }),
         }
     }
 
@@ -129,7 +134,11 @@ impl Account {
         let attributes = self.attributes();
         Resource {
             generation: attributes.generation,
-            state: if attributes.deleted { State::Deleted } else { State::Present },
+            state: if attributes.deleted {
+                State::Deleted
+            } else {
+                State::Present
+            },
             properties: attributes.properties.clone(),
         }
     }
@@ -146,14 +155,21 @@ impl Account {
                     properties: attributes.properties.clone(),
                 }
             }
-            None => Resource { generation: tree.containers_changed, ..Resource::default() },
+            None => Resource {
+                generation: tree.containers_changed,
+                ..Resource::default()
+            },
         }
     }
 
     /// The generation alone, for the comparison that every request makes.
     pub(crate) fn container_generation(&self, name: &ContainerName) -> u64 {
         let tree = self.tree.read();
-        tree.containers.get(name).map_or(tree.containers_changed, |container| container.attributes().generation)
+        tree.containers
+            .get(name)
+            .map_or(tree.containers_changed, |container| {
+                container.attributes().generation
+            })
     }
 
     pub(crate) fn info(&self) -> account::Info {

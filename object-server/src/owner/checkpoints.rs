@@ -6,7 +6,7 @@ use common::Error;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::Owner;
+use super::{Account, Owner};
 use crate::checkpoint::{self, Checkpoint};
 
 impl Owner {
@@ -31,31 +31,43 @@ impl Owner {
         let begin = self.journal.position();
         let in_flight = self.in_flight.lock().first().copied();
         let mirror_needs = self.feed.oldest_needed();
+        let mut checkpoints = Vec::new();
         for account in self.loaded() {
             let mirrored_seq = self.feed.acknowledged(account.account_id);
-            let checkpoint = {
-                let mut ledger = account.ledger.lock();
-                if !ledger.is_dirty && ledger.mirrored_seq == mirrored_seq {
-                    continue;
-                }
+            let mut ledger = account.ledger.lock();
+            if ledger.is_dirty || ledger.mirrored_seq != mirrored_seq {
                 ledger.is_dirty = false;
                 ledger.mirrored_seq = mirrored_seq;
-                Checkpoint {
+                let checkpoint = Checkpoint {
                     account_id: account.account_id,
                     term: account.attributes().term,
                     through_seq: ledger.last_seq,
                     containers: ledger.counters.containers().clone(),
                     mirrored_seq,
-                }
-            };
-            if let Err(error) = checkpoint::save(&self.state_directory, checkpoint).await {
-                account.ledger.lock().is_dirty = true;
-                return Err(error);
+                };
+                drop(ledger);
+                checkpoints.push((account, checkpoint));
             }
         }
+        // What the counters cover must not be lost from the journal: its replay would count it again.
+        let written = self.write_down(&checkpoints).await;
+        if written.is_err() {
+            for (account, _) in &checkpoints {
+                account.ledger.lock().is_dirty = true;
+            }
+        }
+        written?;
         let needed = [Some(begin), in_flight, mirror_needs].into_iter().flatten().min();
         if let Some(needed) = needed {
             self.journal.release(needed).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, checkpoints: &[(Arc<Account>, Checkpoint)]) -> Result<(), Error> {
+        self.journal.sync(self.journal.position()).await?;
+        for (_, checkpoint) in checkpoints {
+            checkpoint::save(&self.state_directory, checkpoint.clone()).await?;
         }
         Ok(())
     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use common::Error;
 use common::functional::mirror::Node;
-use common::functional::{Context, Caller};
+use common::functional::object::Path;
+use common::functional::{Caller, Context};
 use common::name::ContainerName;
 
 use super::{Account, Owner};
+use crate::engine::EngineError;
 use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
 
@@ -19,6 +21,7 @@ pub(crate) struct Begun {
     account_id: u64,
     pub(crate) id: WriteId,
     path: NodePath,
+    old: Option<Footprint>,
     record: Record,
     position: Position,
 }
@@ -34,8 +37,17 @@ impl Owner {
         record: Record,
     ) -> Result<Begun, Error> {
         let id = WriteId::random()?;
-        let kind = Kind::Begin { id, path: path.clone(), action, old, record: record.clone() };
-        let entry = Entry { account_id: account.account_id, kind };
+        let kind = Kind::Begin {
+            id,
+            path: path.clone(),
+            action,
+            old,
+            record: record.clone(),
+        };
+        let entry = Entry {
+            account_id: account.account_id,
+            kind,
+        };
         let mut in_flight = self.in_flight.lock();
         // A DELETE frees space: it may use the journal's reserve.
         let position = match action {
@@ -44,7 +56,15 @@ impl Owner {
         };
         in_flight.insert(position);
         drop(in_flight);
-        Ok(Begun { owner: Arc::clone(self), account_id: account.account_id, id, path, record, position })
+        Ok(Begun {
+            owner: Arc::clone(self),
+            account_id: account.account_id,
+            id,
+            path,
+            old,
+            record,
+            position,
+        })
     }
 }
 
@@ -66,8 +86,18 @@ impl Begun {
         let owner = Arc::clone(&self.owner);
         let mut ledger = account.ledger.lock();
         let seq = ledger.last_seq + 1;
-        let kind = Kind::Commit { id: self.id, seq, path: self.path.clone(), old, new, record: self.record.clone() };
-        let position = owner.journal.append_reserved(&Entry { account_id: self.account_id, kind })?;
+        let kind = Kind::Commit {
+            id: self.id,
+            seq,
+            path: self.path.clone(),
+            old,
+            new,
+            record: self.record.clone(),
+        };
+        let position = owner.journal.append_reserved(&Entry {
+            account_id: self.account_id,
+            kind,
+        })?;
         ledger.last_seq = seq;
         ledger.counters.apply(&self.path, old, new);
         ledger.is_dirty = true;
@@ -77,10 +107,49 @@ impl Begun {
 
     /// Says that nothing came of it. Best effort: at replay storage shows the same.
     pub(crate) fn abort(self) {
-        let entry = Entry { account_id: self.account_id, kind: Kind::Abort { id: self.id } };
+        let entry = Entry {
+            account_id: self.account_id,
+            kind: Kind::Abort { id: self.id },
+        };
         if let Err(error) = self.owner.journal.append_reserved(&entry) {
             tracing::warn!(%error, "a refused change could not be marked in the journal");
         }
+    }
+}
+
+impl Begun {
+    /// Ends a change of an object that the engine failed to make, and gives the failure back. Where the failure does
+    /// not say that nothing changed, storage is asked: what it shows is in the account's order, if not acknowledged.
+    pub(crate) async fn fail(self, account: &Account, path: &Path, error: EngineError) -> Error {
+        let nothing_changed = matches!(
+            error,
+            EngineError::Refused(_) | EngineError::NoContainer | EngineError::NotEmpty | EngineError::Full
+        );
+        if !nothing_changed {
+            let shown = self.owner.engine.stat(path).await;
+            let is_delete = self.record.action == "object/delete";
+            let now = match shown {
+                Ok(Some(attributes)) if attributes.id == self.id => Some(Some(attributes)),
+                Ok(None) if is_delete => Some(None),
+                _ => None,
+            };
+            if let Some(now) = now {
+                let (old, new) = (self.old, now.as_ref().map(footprint));
+                let row = now.as_ref().map(crate::mirror_feed::object_row);
+                let node = Node::Object(path.container.clone(), path.object.clone(), row);
+                let is_there = new.is_some();
+                let owner = Arc::clone(&self.owner);
+                if let Err(error) = self.commit(account, old, new, node) {
+                    return error;
+                }
+                owner
+                    .tree_listing
+                    .note(&path.account, &path.container, &path.object, is_there);
+                return error.into();
+            }
+        }
+        self.abort();
+        error.into()
     }
 }
 
@@ -92,7 +161,10 @@ impl Drop for Begun {
 
 /// What an object adds to the counters.
 pub(crate) fn footprint(attributes: &ObjectAttributes) -> Footprint {
-    Footprint { objects: 1, bytes: attributes.size }
+    Footprint {
+        objects: 1,
+        bytes: attributes.size,
+    }
 }
 
 /// What an existing container or account adds: itself.

@@ -20,14 +20,19 @@ pub(crate) struct Stripes {
 
 impl Stripes {
     pub(crate) fn new() -> Self {
-        Self { locks: (0..STRIPES).map(|_| Arc::default()).collect(), hasher: RandomState::new() }
+        Self {
+            locks: (0..STRIPES).map(|_| Arc::default()).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Waits until nobody else changes this name; `a` and `a/` are one.
     pub(crate) async fn lock(&self, path: &Path) -> OwnedMutexGuard<()> {
         let name = path.object.as_str();
         let name = name.strip_suffix('/').unwrap_or(name);
-        let hash = self.hasher.hash_one((path.account.as_str(), path.container.as_str(), name));
+        let hash = self
+            .hasher
+            .hash_one((path.account.as_str(), path.container.as_str(), name));
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or(0);
         Arc::clone(&self.locks[index]).lock_owned().await
     }

@@ -20,6 +20,9 @@ use crate::walk::Walk;
 /// `seq = term · 2^40 + n`.
 const TERM_SHIFT: u32 = 40;
 
+/// No more changes than this are between their commit and their acknowledgement.
+const MAX_IN_FLIGHT: usize = 4096;
+
 /// The entries found in the journal, by account.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
@@ -36,6 +39,7 @@ struct Found {
 
 #[derive(Debug)]
 struct Commit {
+    id: WriteId,
     seq: u64,
     position: Position,
     path: NodePath,
@@ -52,6 +56,20 @@ struct Begun {
     record: Record,
 }
 
+/// Of each path the write that last changed it, and what that led to.
+struct LastCommits(HashMap<NodePath, (WriteId, Option<Footprint>)>);
+
+impl LastCommits {
+    fn of(commits: &[Commit]) -> Self {
+        Self(
+            commits
+                .iter()
+                .map(|commit| (commit.path.clone(), (commit.id, commit.new)))
+                .collect(),
+        )
+    }
+}
+
 impl Recovery {
     /// Sorts the entries of the journal.
     pub(crate) fn read(entries: impl IntoIterator<Item = (Position, Entry)>, journal_is_lost: bool) -> Self {
@@ -59,19 +77,52 @@ impl Recovery {
         for (position, entry) in entries {
             let found = accounts.entry(entry.account_id).or_default();
             match entry.kind {
-                Kind::Begin { id, path, action, old, record } => {
-                    found.begun.insert(position, Begun { id, path, action, old, record });
+                Kind::Begin {
+                    id,
+                    path,
+                    action,
+                    old,
+                    record,
+                } => {
+                    found.begun.insert(
+                        position,
+                        Begun {
+                            id,
+                            path,
+                            action,
+                            old,
+                            record,
+                        },
+                    );
                 }
-                Kind::Commit { id, seq, path, old, new, .. } => {
+                Kind::Commit {
+                    id,
+                    seq,
+                    path,
+                    old,
+                    new,
+                    ..
+                } => {
                     found.end(id);
-                    found.commits.push(Commit { seq, position, path, old, new });
+                    found.commits.push(Commit {
+                        id,
+                        seq,
+                        position,
+                        path,
+                        old,
+                        new,
+                    });
                 }
                 Kind::Abort { id } => found.end(id),
                 // Tree operations are not made yet.
-                Kind::Moving { .. } | Kind::Moved { .. } | Kind::Detaching { .. } | Kind::Detached { .. } => {}
+                Kind::Moving { .. } | Kind::Moved { .. } | Kind::Detaching { .. } | Kind::Detached { .. } => {
+                }
             }
         }
-        Self { accounts, journal_is_lost }
+        Self {
+            accounts,
+            journal_is_lost,
+        }
     }
 }
 
@@ -83,7 +134,11 @@ impl Found {
 
 impl Owner {
     /// Makes the owner and recovers every account that the journal speaks of.
-    pub(crate) async fn open(parts: Parts, entries: Vec<(Position, Entry)>, journal_is_new: bool) -> Result<Arc<Self>, Error> {
+    pub(crate) async fn open(
+        parts: Parts,
+        entries: Vec<(Position, Entry)>,
+        journal_is_new: bool,
+    ) -> Result<Arc<Self>, Error> {
         let names = parts.engine.accounts().await?;
         let journal_is_lost = journal_is_new && !names.is_empty();
         let recovery = Recovery::read(entries, journal_is_lost);
@@ -111,16 +166,15 @@ impl Owner {
         let account_id = attributes.account_id;
         let (found, journal_is_lost) = {
             let mut recovery = self.recovery.lock();
-            (recovery.accounts.remove(&account_id).unwrap_or_default(), recovery.journal_is_lost)
+            (
+                recovery.accounts.remove(&account_id).unwrap_or_default(),
+                recovery.journal_is_lost,
+            )
         };
-        let checkpoint = match checkpoint::load(&self.state_directory, account_id).await? {
-            Loaded::Good(checkpoint) if !journal_is_lost => Some(checkpoint),
-            Loaded::Good(_) | Loaded::Missing => None,
-            Loaded::Bad(reason) => {
-                tracing::warn!(account = %name, reason, "the counters' checkpoint is damaged; they are recounted");
-                None
-            }
-        };
+        let checkpoint = self
+            .checkpoint_of(name, account_id)
+            .await?
+            .filter(|_| !journal_is_lost);
         if journal_is_lost {
             attributes.term += 1;
             attributes.incarnation = getrandom::u64().map_err(Error::internal)? >> 1;
@@ -132,9 +186,16 @@ impl Owner {
         let counters = match &checkpoint {
             Some(checkpoint) => replayed(checkpoint, &found.commits),
             None if is_whole => replayed(&Checkpoint::default(), &found.commits),
-            None => self.recount(name, containers.iter().map(|(container, _)| container)).await?,
+            None => {
+                self.recount(name, containers.iter().map(|(container, _)| container))
+                    .await?
+            }
         };
-        let newest = containers.iter().map(|(_, container)| container.generation).max().unwrap_or(0);
+        let newest = containers
+            .iter()
+            .map(|(_, container)| container.generation)
+            .max()
+            .unwrap_or(0);
         let last_seq = [
             attributes.term << TERM_SHIFT,
             attributes.generation,
@@ -143,7 +204,13 @@ impl Owner {
             found.commits.iter().map(|commit| commit.seq).max().unwrap_or(0),
         ];
         let last_seq = last_seq.into_iter().max().unwrap_or(0);
-        let account = Arc::new(Account::new(name.clone(), attributes, containers, last_seq, counters));
+        let account = Arc::new(Account::new(
+            name.clone(),
+            attributes,
+            containers,
+            last_seq,
+            counters,
+        ));
         let floor = match &checkpoint {
             Some(checkpoint) => checkpoint.mirrored_seq,
             None if is_whole => 0,
@@ -152,16 +219,40 @@ impl Owner {
         };
         self.feed.register(Arc::clone(&account), floor);
         for commit in &found.commits {
-            self.feed.note_path(account_id, commit.seq, commit.position, commit.path.clone());
+            self.feed
+                .note_path(account_id, commit.seq, commit.position, commit.path.clone());
         }
+        let is_recounted = checkpoint.is_none() && !is_whole;
+        let mut last = LastCommits::of(&found.commits);
         for (position, begun) in found.begun {
-            self.finish(&account, position, begun).await?;
+            self.finish(&account, position, begun, &mut last, is_recounted)
+                .await?;
         }
+        self.correct(&account, &found.commits, &last, is_recounted)
+            .await?;
         Ok(account)
     }
 
+    async fn checkpoint_of(&self, name: &AccountName, account_id: u64) -> Result<Option<Checkpoint>, Error> {
+        Ok(match checkpoint::load(&self.state_directory, account_id).await? {
+            Loaded::Good(checkpoint) => Some(checkpoint),
+            Loaded::Missing => None,
+            Loaded::Bad(reason) => {
+                tracing::warn!(account = %name, reason, "the counters' checkpoint is damaged; they are recounted");
+                None
+            }
+        })
+    }
+
     /// Makes up for the commit of a write that storage shows, or has the mirror look at the path again.
-    async fn finish(&self, account: &Account, position: Position, begun: Begun) -> Result<(), Error> {
+    async fn finish(
+        &self,
+        account: &Account,
+        position: Position,
+        begun: Begun,
+        last: &mut LastCommits,
+        is_recounted: bool,
+    ) -> Result<(), Error> {
         let now = self.shown(account, &begun.path).await?;
         let is_there = match begun.action {
             Action::Delete => now.is_none(),
@@ -174,18 +265,68 @@ impl Owner {
         let mut position = position;
         if is_there {
             let new = now.map(|(_, footprint)| footprint);
+            // What another change of the same name led to, when one came between announcement and crash.
+            let old = last
+                .0
+                .get(&begun.path)
+                .map_or(begun.old, |(_, footprint)| *footprint);
+            let (id, path, record) = (begun.id, begun.path.clone(), begun.record);
             let kind = Kind::Commit {
-                id: begun.id,
+                id,
                 seq,
-                path: begun.path.clone(),
-                old: begun.old,
+                path,
+                old,
                 new,
-                record: begun.record,
+                record,
             };
-            position = self.journal.append_reserved(&Entry { account_id: account.account_id, kind })?;
-            ledger.counters.apply(&begun.path, begun.old, new);
+            position = self.journal.append_reserved(&Entry {
+                account_id: account.account_id,
+                kind,
+            })?;
+            if !is_recounted {
+                ledger.counters.apply(&begun.path, old, new);
+            }
+            last.0.insert(begun.path.clone(), (id, new));
         }
         self.feed.note_path(account.account_id, seq, position, begun.path);
+        Ok(())
+    }
+
+    /// Looks whether storage shows what the last commits say. A power cut can take a change that was committed but
+    /// not yet acknowledged: the journal was synced, the name was not.
+    async fn correct(
+        &self,
+        account: &Account,
+        commits: &[Commit],
+        last: &LastCommits,
+        is_recounted: bool,
+    ) -> Result<(), Error> {
+        let tail = &commits[commits.len().saturating_sub(MAX_IN_FLIGHT)..];
+        let paths: HashSet<&NodePath> = tail.iter().map(|commit| &commit.path).collect();
+        for path in paths {
+            let Some((id, expected)) = last.0.get(path) else {
+                continue;
+            };
+            let shown = self.shown(account, path).await?;
+            let is_as_expected = match shown {
+                Some((shown, _)) => expected.is_some() && shown == *id,
+                None => expected.is_none(),
+            };
+            if is_as_expected {
+                continue;
+            }
+            let mut ledger = account.ledger.lock();
+            ledger.last_seq += 1;
+            ledger.is_dirty = true;
+            if !is_recounted {
+                ledger
+                    .counters
+                    .apply(path, *expected, shown.map(|(_, footprint)| footprint));
+            }
+            let (seq, position) = (ledger.last_seq, self.journal.position());
+            self.feed
+                .note_path(account.account_id, seq, position, path.clone());
+        }
         Ok(())
     }
 
@@ -193,15 +334,18 @@ impl Owner {
     async fn shown(&self, account: &Account, path: &NodePath) -> Result<Option<(WriteId, Footprint)>, Error> {
         Ok(match path {
             NodePath::Account => Some((account.attributes().id, PRESENT)),
-            NodePath::Container(name) => {
-                account.container(name).map(|container| (container.attributes().id, PRESENT))
-            }
+            NodePath::Container(name) => account
+                .container(name)
+                .map(|container| (container.attributes().id, PRESENT)),
             NodePath::Object(container, object) => {
                 if account.container(container).is_none() {
                     return Ok(None);
                 }
-                let path =
-                    Path { account: account.name.clone(), container: container.clone(), object: object.clone() };
+                let path = Path {
+                    account: account.name.clone(),
+                    container: container.clone(),
+                    object: object.clone(),
+                };
                 let attributes = self.engine.stat(&path).await?;
                 attributes.map(|attributes| (attributes.id, footprint(&attributes)))
             }
@@ -231,7 +375,10 @@ impl Owner {
 /// The checkpoint's counters and what came later.
 fn replayed(checkpoint: &Checkpoint, commits: &[Commit]) -> Counters {
     let mut counters = Counters::from_checkpoint(checkpoint);
-    for commit in commits.iter().filter(|commit| commit.seq > checkpoint.through_seq) {
+    for commit in commits
+        .iter()
+        .filter(|commit| commit.seq > checkpoint.through_seq)
+    {
         counters.apply(&commit.path, commit.old, commit.new);
     }
     counters
@@ -239,5 +386,7 @@ fn replayed(checkpoint: &Checkpoint, commits: &[Commit]) -> Counters {
 
 /// Whether the commits are all that ever happened to the account.
 fn is_whole(commits: &[Commit], term: u64) -> bool {
-    commits.first().is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
+    commits
+        .first()
+        .is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
 }

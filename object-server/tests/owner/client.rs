@@ -31,7 +31,11 @@ pub(crate) fn container_name(name: &str) -> ContainerName {
 }
 
 pub(crate) fn path(container: &str, name: &str) -> Path {
-    Path { account: account(), container: container_name(container), object: ObjectName::new(name).unwrap() }
+    Path {
+        account: account(),
+        container: container_name(container),
+        object: ObjectName::new(name).unwrap(),
+    }
 }
 
 pub(crate) fn put(path: Path) -> object::Put {
@@ -54,10 +58,19 @@ pub(crate) fn context() -> Context {
 impl Client {
     pub(crate) async fn open(engine: &ArcEngine, state: &Directory, mirror: FunctionalService) -> Self {
         let constraints = Arc::new(Constraints::default());
-        let server = ObjectServer::open_on(Arc::clone(engine), &Settings::default(), state, constraints, mirror)
-            .await
-            .unwrap();
-        Self { service: server.service(), server }
+        let server = ObjectServer::open_on(
+            Arc::clone(engine),
+            &Settings::default(),
+            state,
+            constraints,
+            mirror,
+        )
+        .await
+        .unwrap();
+        Self {
+            service: server.service(),
+            server,
+        }
     }
 
     pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Answer, Error> {
@@ -75,12 +88,19 @@ impl Client {
     }
 
     pub(crate) async fn remove_container(&self, name: &str) -> Result<(), Error> {
-        self.ask(container::Delete { account: account(), container: container_name(name) }).await.map(|_| ())
+        self.ask(container::Delete {
+            account: account(),
+            container: container_name(name),
+        })
+        .await
+        .map(|_| ())
     }
 
     pub(crate) async fn put(&self, container: &str, name: &str, data: &str) -> Result<Stored, Error> {
         let body = Body::full(data.to_owned());
-        Ok(ask(&self.service, put(path(container, name)), context(), body).await?.0)
+        Ok(ask(&self.service, put(path(container, name)), context(), body)
+            .await?
+            .0)
     }
 
     pub(crate) async fn get(&self, container: &str, name: &str) -> Result<(Info, String), Error> {
@@ -96,11 +116,20 @@ impl Client {
     }
 
     pub(crate) async fn delete(&self, container: &str, name: &str) -> Result<(), Error> {
-        self.ask(object::Delete { path: path(container, name), if_delete_at: None }).await.map(|_| ())
+        self.ask(object::Delete {
+            path: path(container, name),
+            if_delete_at: None,
+        })
+        .await
+        .map(|_| ())
     }
 
     pub(crate) async fn head_container(&self, name: &str) -> Result<ContainerInfo, Error> {
-        self.ask(container::Head { account: account(), container: container_name(name) }).await
+        self.ask(container::Head {
+            account: account(),
+            container: container_name(name),
+        })
+        .await
     }
 
     pub(crate) async fn head_account(&self) -> Result<AccountInfo, Error> {
@@ -108,8 +137,11 @@ impl Client {
     }
 
     pub(crate) async fn list(&self, name: &str) -> Result<Vec<(String, u64)>, Error> {
-        let list =
-            container::List { account: account(), container: container_name(name), query: Query::default() };
+        let list = container::List {
+            account: account(),
+            container: container_name(name),
+            query: Query::default(),
+        };
         let listing = self.ask(list).await?;
         let entries = listing.entries.into_iter().map(|entry| match entry {
             Entry::Object(object) => (object.name.to_string(), object.bytes),

@@ -1,6 +1,9 @@
 //! The owner, asked as a proxy asks it, on an engine in memory and with a mirror that misbehaves.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
+
 mod client;
+mod faults;
 mod mirror;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { engine: Arc::new(Memory::default()), mirror: Mirror::default(), state: tempfile::tempdir().unwrap() }
+        Self {
+            engine: Arc::new(Memory::default()),
+            mirror: Mirror::default(),
+            state: tempfile::tempdir().unwrap(),
+        }
     }
 
     async fn open(&self) -> Client {
@@ -32,7 +39,11 @@ impl World {
 
     /// Runs `work` in a process of its own, which then ends without any farewell.
     fn crash_after<T>(&self, work: impl AsyncFnOnce(Client) -> T) -> T {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async { work(self.open().await).await })
     }
 }
@@ -61,7 +72,10 @@ async fn an_object_is_stored_changed_and_removed() {
     client.ask(post).await.unwrap();
     let (info, data) = client.get("c", "a").await.unwrap();
     assert!(info.timestamp > stored.timestamp);
-    assert_eq!((info.properties, info.content_type.as_str(), data.as_str()), (properties, "text/plain", "hello"));
+    assert_eq!(
+        (info.properties, info.content_type.as_str(), data.as_str()),
+        (properties, "text/plain", "hello")
+    );
 
     assert_eq!(client.remove_container("c").await.unwrap_err().status(), 409);
     client.delete("c", "a").await.unwrap();
@@ -76,14 +90,29 @@ async fn a_wrong_etag_or_length_stores_nothing() {
     let world = World::new();
     let client = world.open().await;
     client.make_container("c").await.unwrap();
-    let wrong = object::Put { etag: Some("wrong".into()), ..put(path("c", "a")) };
-    let refused = ask(&client.service, wrong, context(), Body::full("x")).await.unwrap_err();
+    let wrong = object::Put {
+        etag: Some("wrong".into()),
+        ..put(path("c", "a"))
+    };
+    let refused = ask(&client.service, wrong, context(), Body::full("x"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.status(), 422);
-    let short = object::Put { content_length: Some(5), ..put(path("c", "a")) };
-    let refused = ask(&client.service, short, context(), Body::full("x")).await.unwrap_err();
+    let short = object::Put {
+        content_length: Some(5),
+        ..put(path("c", "a"))
+    };
+    let refused = ask(&client.service, short, context(), Body::full("x"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.status(), 499);
-    let right = object::Put { etag: Some("9DD4E461268C8034F5C8564E155C67A6".into()), ..put(path("c", "b")) };
-    ask(&client.service, right, context(), Body::full("x")).await.unwrap();
+    let right = object::Put {
+        etag: Some("9DD4E461268C8034F5C8564E155C67A6".into()),
+        ..put(path("c", "b"))
+    };
+    ask(&client.service, right, context(), Body::full("x"))
+        .await
+        .unwrap();
     assert_eq!(client.list("c").await.unwrap(), [("b".to_owned(), 1)]);
 }
 
@@ -94,11 +123,27 @@ async fn a_write_that_comes_late_does_not_win() {
     client.make_container("c").await.unwrap();
     let early = context();
     client.put("c", "a", "later").await.unwrap();
-    let (stored, _) = ask(&client.service, put(path("c", "a")), early.clone(), Body::full("early")).await.unwrap();
+    let (stored, _) = ask(
+        &client.service,
+        put(path("c", "a")),
+        early.clone(),
+        Body::full("early"),
+    )
+    .await
+    .unwrap();
     assert!(!stored.is_current);
     assert_eq!(client.get("c", "a").await.unwrap().1, "later");
-    let delete = object::Delete { path: path("c", "a"), if_delete_at: None };
-    assert_eq!(ask(&client.service, delete, early, Body::empty()).await.unwrap_err().status(), 409);
+    let delete = object::Delete {
+        path: path("c", "a"),
+        if_delete_at: None,
+    };
+    assert_eq!(
+        ask(&client.service, delete, early, Body::empty())
+            .await
+            .unwrap_err()
+            .status(),
+        409
+    );
 }
 
 #[tokio::test]
@@ -107,11 +152,17 @@ async fn an_object_put_if_absent_has_one_winner() {
     let client = world.open().await;
     client.make_container("c").await.unwrap();
     let attempts = (0..16).map(|number| {
-        let put = object::Put { if_absent: true, ..put(path("c", "a")) };
+        let put = object::Put {
+            if_absent: true,
+            ..put(path("c", "a"))
+        };
         ask(&client.service, put, context(), Body::full(number.to_string()))
     });
     let results = futures::future::join_all(attempts).await;
-    let won = results.iter().filter(|result| result.as_ref().is_ok_and(|(stored, _)| stored.is_current)).count();
+    let won = results
+        .iter()
+        .filter(|result| result.as_ref().is_ok_and(|(stored, _)| stored.is_current))
+        .count();
     assert_eq!(won, 1);
     assert_eq!(client.head_container("c").await.unwrap().objects, 1);
 }
@@ -122,7 +173,10 @@ async fn a_request_decided_under_an_old_generation_comes_back_with_its_body() {
     let client = world.open().await;
     client.make_container("c").await.unwrap();
     let account = client::account();
-    let get = || info::Get { account: account.clone(), container: Some(client::container_name("c")) };
+    let get = || info::Get {
+        account: account.clone(),
+        container: Some(client::container_name("c")),
+    };
     let before = client.ask(get()).await.unwrap();
     let post = common::functional::container::Post {
         account: account.clone(),
@@ -135,12 +189,21 @@ async fn a_request_decided_under_an_old_generation_comes_back_with_its_body() {
         account: Some(before.account.generation),
         container: before.container.map(|container| container.generation),
     };
-    let stale = ask(&client.service, put(path("c", "a")), context.clone(), Body::full("data")).await.unwrap_err();
+    let stale = ask(
+        &client.service,
+        put(path("c", "a")),
+        context.clone(),
+        Body::full("data"),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(stale.outcome(), Outcome::Stale(_)));
     let (found, body) = stale.into_stale().unwrap();
     assert_eq!(found, client.ask(get()).await.unwrap());
     context.decided_under.container = found.container.map(|container| container.generation);
-    ask(&client.service, put(path("c", "a")), context, body).await.unwrap();
+    ask(&client.service, put(path("c", "a")), context, body)
+        .await
+        .unwrap();
     assert_eq!(client.get("c", "a").await.unwrap().1, "data");
 }
 
@@ -149,7 +212,10 @@ async fn an_absent_container_has_a_generation_that_its_making_changes() {
     let world = World::new();
     let client = world.open().await;
     client.make_container("other").await.unwrap();
-    let get = || info::Get { account: client::account(), container: Some(client::container_name("c")) };
+    let get = || info::Get {
+        account: client::account(),
+        container: Some(client::container_name("c")),
+    };
     let absent = client.ask(get()).await.unwrap().container.unwrap();
     client.make_container("c").await.unwrap();
     let present = client.ask(get()).await.unwrap().container.unwrap();
@@ -170,7 +236,10 @@ async fn listings_are_right_while_the_mirror_is_away_and_when_it_is_back() {
 
     world.mirror.set_away(true);
     client.put("c", "a/b", "22").await.unwrap();
-    assert_eq!(client.list("c").await.unwrap(), [("a".to_owned(), 1), ("a/b".to_owned(), 2)]);
+    assert_eq!(
+        client.list("c").await.unwrap(),
+        [("a".to_owned(), 1), ("a/b".to_owned(), 2)]
+    );
     client.delete("c", "a").await.unwrap();
     assert_eq!(client.list("c").await.unwrap(), [("a/b".to_owned(), 2)]);
     assert_eq!(world.mirror.pages_served(), served);
@@ -178,7 +247,10 @@ async fn listings_are_right_while_the_mirror_is_away_and_when_it_is_back() {
     world.mirror.set_away(false);
     client.put("c", "z", "333").await.unwrap();
     client.server.close().await.unwrap();
-    assert_eq!(world.mirror.objects(), [("c/a/b".to_owned(), 2), ("c/z".to_owned(), 3)]);
+    assert_eq!(
+        world.mirror.objects(),
+        [("c/a/b".to_owned(), 2), ("c/z".to_owned(), 3)]
+    );
 }
 
 #[tokio::test]
@@ -232,7 +304,10 @@ fn counters_survive_the_loss_of_checkpoint_and_journal() {
         let info = client.head_container("c").await.unwrap();
         assert_eq!((info.objects, info.bytes), (1, 1));
         client.put("c", "b", "22").await.unwrap();
-        assert_eq!(client.list("c").await.unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert_eq!(
+            client.list("c").await.unwrap(),
+            [("a".to_owned(), 1), ("b".to_owned(), 2)]
+        );
     });
 }
 
@@ -271,7 +346,10 @@ async fn run(client: &Client, world: &World, step: &Step, model: &mut BTreeMap<S
         Step::Crash => {}
     }
     let info = client.head_container("c").await.unwrap();
-    assert_eq!((info.objects, info.bytes), (model.len() as u64, model.values().sum()));
+    assert_eq!(
+        (info.objects, info.bytes),
+        (model.len() as u64, model.values().sum())
+    );
     let listing: BTreeMap<_, _> = client.list("c").await.unwrap().into_iter().collect();
     assert_eq!(&listing, model);
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use common::functional::listing::Rollup;
-use common::functional::mirror::{Apply, AtLeast, ListAccount, ListContainer, Node, ObjectRow, Page, Position};
+use common::functional::mirror::{
+    Apply, AtLeast, ListAccount, ListContainer, Node, ObjectRow, Page, Position,
+};
 use common::functional::{Action, Answer, Reply, Request, account, container};
 use common::name::{ContainerName, ObjectName};
 use common::service::FunctionalService;
@@ -54,7 +56,9 @@ impl Mirror {
         let state = self.0.lock();
         let rows = state.accounts.values().flat_map(|rows| &rows.containers);
         rows.flat_map(|(container, objects)| {
-            objects.iter().map(move |(name, row)| (format!("{container}/{name}"), row.bytes))
+            objects
+                .iter()
+                .map(move |(name, row)| (format!("{container}/{name}"), row.bytes))
         })
         .collect()
     }
@@ -84,7 +88,13 @@ impl State {
             if apply.after > 0 {
                 return rows.position;
             }
-            *rows = Rows { position: Position { incarnation: Some(apply.incarnation), seq: 0 }, ..Rows::default() };
+            *rows = Rows {
+                position: Position {
+                    incarnation: Some(apply.incarnation),
+                    seq: 0,
+                },
+                ..Rows::default()
+            };
         }
         if apply.after > rows.position.seq {
             return rows.position;
@@ -117,8 +127,11 @@ impl State {
     }
 
     fn rows(&self, at_least: AtLeast) -> Result<&Rows, Position> {
-        let Some(rows) = self.accounts.get(&at_least.account_id) else { return Err(Position::default()) };
-        let is_there = rows.position.incarnation == Some(at_least.incarnation) && rows.position.seq >= at_least.seq;
+        let Some(rows) = self.accounts.get(&at_least.account_id) else {
+            return Err(Position::default());
+        };
+        let is_there =
+            rows.position.incarnation == Some(at_least.incarnation) && rows.position.seq >= at_least.seq;
         if is_there { Ok(rows) } else { Err(rows.position) }
     }
 
@@ -152,12 +165,15 @@ impl State {
         match self.rows(list.at_least) {
             Err(position) => Page::Behind(position),
             Ok(rows) => {
-                let entries = rows.containers.iter().map(|(name, objects)| account::Entry::Container {
-                    name: name.clone(),
-                    objects: objects.len() as u64,
-                    bytes: objects.values().map(|row| row.bytes).sum(),
-                    last_modified: common::Timestamp::default(),
-                });
+                let entries = rows
+                    .containers
+                    .iter()
+                    .map(|(name, objects)| account::Entry::Container {
+                        name: name.clone(),
+                        objects: objects.len() as u64,
+                        bytes: objects.values().map(|row| row.bytes).sum(),
+                        last_modified: common::Timestamp::default(),
+                    });
                 Page::Entries(entries.collect())
             }
         }
