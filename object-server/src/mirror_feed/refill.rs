@@ -48,7 +48,7 @@ impl Batch<'_> {
     async fn add(&mut self, node: Node) -> Result<(), Error> {
         self.changes.push(Change { seq: self.seq, node });
         if self.changes.len() == MAX_BATCH {
-            self.send(0).await
+            self.send(before_any(self.seq)).await
         } else {
             Ok(())
         }
@@ -64,6 +64,11 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// What a mirror has that has nothing of this term yet.
+const fn before_any(seq: u64) -> u64 {
+    seq >> 40 << 40
 }
 
 /// Whatever the database holds of the account is void from here.

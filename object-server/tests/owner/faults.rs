@@ -23,7 +23,6 @@ const POINTS: &[&str] = &[
     "stage:before_sync",
     "publish:before_lock",
     "publish:before_rename",
-    "publish:before_unlink",
     "publish:after",
     "convert:after_link",
     "convert:before_unlink",
@@ -75,7 +74,10 @@ async fn delete(client: &Client, model: &mut Model, name: &'static str) {
 
 async fn post(client: &Client, name: &'static str) {
     let mut properties = Properties::new();
-    properties.insert("x-object-meta-a", "b");
+    // More than ext4 keeps beside a file: they go to an overflow file.
+    for number in 0..20 {
+        properties.insert(&format!("x-object-meta-{number}"), "v".repeat(250));
+    }
     let post = object::Post {
         path: path("c", name),
         content_type: None,
@@ -112,6 +114,7 @@ async fn work(client: &Client) -> Model {
         delete(client, &mut model, name).await;
     }
     put(client, &mut model, "a/", "666666").await;
+    put(client, &mut model, "large", &"8".repeat(600 << 10)).await;
     put(client, &mut model, "a", "7777777").await;
     model
 }
