@@ -13,6 +13,8 @@ mod names;
 mod races;
 
 use ground::Ground;
+#[cfg(test)]
+pub(crate) use ground::{account_attributes, attributes, container_attributes, properties};
 
 macro_rules! checks {
     ($engine:ident: $($module:ident::{$($check:ident),+ $(,)?})+) => {

@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use common::Body;
 use common::functional::object::Path;
 use common::name::{AccountName, ContainerName};
-use common::range::ByteRange;
 use parking_lot::Mutex;
 
+use self::object::{MemoryReader, MemoryStage, Object, StagedObject};
 use super::{
     Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
     Unsynced,
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
+
+mod object;
 
 /// An engine that forgets everything with its last clone.
 #[derive(Clone, Debug, Default)]
@@ -36,18 +36,6 @@ struct Container {
     attributes: ContainerAttributes,
     objects: BTreeMap<Arc<str>, Object>,
 }
-
-#[derive(Clone, Debug)]
-struct Object {
-    attributes: ObjectAttributes,
-    data: Bytes,
-}
-
-struct MemoryStage(BytesMut);
-
-struct StagedObject(Object);
-
-struct MemoryReader(Bytes);
 
 impl Memory {
     /// An empty one.
@@ -199,7 +187,7 @@ impl Engine for Memory {
         _container: &'a ContainerName,
         _length: Option<u64>,
     ) -> EngineFuture<'a, Box<dyn Stage>> {
-        Box::pin(async { Ok(Box::new(MemoryStage(BytesMut::new())) as Box<dyn Stage>) })
+        Box::pin(async { Ok(Box::new(MemoryStage::default()) as Box<dyn Stage>) })
     }
 
     fn publish<'a>(
@@ -299,50 +287,6 @@ impl Engine for Memory {
             };
             Ok(segments.into_iter().map(child).collect())
         })
-    }
-}
-
-impl Stage for MemoryStage {
-    fn write(&mut self, bytes: Bytes) -> EngineFuture<'_, ()> {
-        self.0.extend_from_slice(&bytes);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn finish(self: Box<Self>, mut attributes: ObjectAttributes) -> EngineFuture<'static, Box<dyn Staged>> {
-        attributes.size = self.0.len() as u64;
-        attributes.modified = 0;
-        let object = Object {
-            attributes,
-            data: self.0.freeze(),
-        };
-        Box::pin(async { Ok(Box::new(StagedObject(object)) as Box<dyn Staged>) })
-    }
-}
-
-impl Staged for StagedObject {
-    fn attributes(&self) -> &ObjectAttributes {
-        &self.0.attributes
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
-    }
-}
-
-impl Reader for MemoryReader {
-    fn into_body(self: Box<Self>, ranges: Option<Vec<ByteRange>>) -> Body {
-        let Some(ranges) = ranges else {
-            return Body::full(self.0);
-        };
-        let part = |range: ByteRange| -> Option<&[u8]> {
-            let (first, last) = (
-                usize::try_from(range.first).ok()?,
-                usize::try_from(range.last).ok()?,
-            );
-            self.0.get(first..=last)
-        };
-        let parts: Vec<u8> = ranges.into_iter().filter_map(part).flatten().copied().collect();
-        Body::full(parts)
     }
 }
 

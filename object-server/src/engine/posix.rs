@@ -31,6 +31,7 @@ mod descriptors;
 mod fresh;
 mod name;
 mod place;
+mod present;
 mod probe;
 mod publish;
 mod read;

@@ -184,7 +184,7 @@ pub(super) fn etag(data: &[u8]) -> Etag {
     Etag::from_md5(Md5::digest(data).into())
 }
 
-pub(super) fn attributes(data: &[u8]) -> ObjectAttributes {
+pub(crate) fn attributes(data: &[u8]) -> ObjectAttributes {
     let timestamp = Timestamp::from_seconds(1_700_000_000);
     ObjectAttributes {
         id: WriteId::random().expect("there are random numbers"),
@@ -202,7 +202,7 @@ pub(super) fn attributes(data: &[u8]) -> ObjectAttributes {
 }
 
 /// Properties of so many bytes, in names and values.
-pub(super) fn properties(bytes: usize) -> Properties {
+pub(crate) fn properties(bytes: usize) -> Properties {
     let mut properties = Properties::new();
     let mut left = bytes;
     let mut name = String::new();
@@ -219,7 +219,7 @@ pub(super) fn properties(bytes: usize) -> Properties {
     properties
 }
 
-pub(super) fn account_attributes(account_id: u64) -> AccountAttributes {
+pub(crate) fn account_attributes(account_id: u64) -> AccountAttributes {
     AccountAttributes {
         account_id,
         id: WriteId(1),
@@ -234,7 +234,7 @@ pub(super) fn account_attributes(account_id: u64) -> AccountAttributes {
     }
 }
 
-pub(super) fn container_attributes(policy: &str) -> ContainerAttributes {
+pub(crate) fn container_attributes(policy: &str) -> ContainerAttributes {
     ContainerAttributes {
         id: WriteId(1),
         generation: 1,

@@ -74,7 +74,7 @@ impl Store {
         let path = name::component(account.as_str());
         let _stripe = self.stripes().lock("", &path);
         self.write_control(attributes)?;
-        self.points().hit("account:after_control")?;
+        self.pass("account:after_control")?;
         let own = AccountDirectory {
             account_id: attributes.account_id,
         };
@@ -110,7 +110,7 @@ impl Store {
         if self.is_durable() {
             rustix::fs::fsync(&file)?;
         }
-        self.points().hit("account:before_rename")?;
+        self.pass("account:before_rename")?;
         rustix::fs::renameat(&directory, NEW_CONTROL, &directory, CONTROL)?;
         if self.is_durable() {
             rustix::fs::fsync(&directory)?;

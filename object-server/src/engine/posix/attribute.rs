@@ -107,9 +107,7 @@ impl Store {
         }
         let overflow = self.write_overflow(encoded)?;
         let written = self
-            .points()
-            .hit("attribute:before_pointer")
-            .map_err(Trouble::from)
+            .pass("attribute:before_pointer")
             .and_then(|()| Ok(write_raw(&node, &overflow.pointer())?));
         match written {
             Ok(()) => Ok(Some(overflow)),

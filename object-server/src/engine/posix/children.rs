@@ -1,7 +1,5 @@
 //! What lies in a directory.
 
-use std::collections::BTreeMap;
-
 use common::name::{AccountName, ContainerName};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType};
@@ -28,8 +26,7 @@ impl Store {
         let path = place::directory(directory);
         let base = confine::existing_directory(&container.directory, &path, Wait::Allowed)?;
         let Some(base) = base else { return Ok(Vec::new()) };
-        // A map, because a conversion that a crash cut short shows a file under both of its names.
-        let mut children = BTreeMap::new();
+        let mut children = Vec::new();
         let mut pending = vec![String::new()];
         while let Some(chunk) = pending.pop() {
             let Some(directory) = confine::existing_directory(&base, &chunk, Wait::Allowed)? else {
@@ -46,22 +43,25 @@ impl Store {
                     FileType::Directory => {
                         if let Some((segment, Form::Directory)) = name::decode(&path, true) {
                             let is_object = has_own_object(&directory, &entry)?;
-                            children.insert(segment, is_object);
+                            children.push(Child { segment, is_object });
                         }
                     }
                     FileType::RegularFile => {
                         if let Some((segment, _)) = name::decode(&path, false) {
-                            children.insert(segment, true);
+                            children.push(Child {
+                                segment,
+                                is_object: true,
+                            });
                         }
                     }
                     _ => {}
                 }
             }
         }
-        Ok(children
-            .into_iter()
-            .map(|(segment, is_object)| Child { segment, is_object })
-            .collect())
+        children.sort_unstable();
+        // A conversion that a crash cut short shows a file under both of its names.
+        children.dedup();
+        Ok(children)
     }
 }
 

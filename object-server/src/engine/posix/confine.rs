@@ -7,6 +7,9 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+/// Bytes of a path that one call takes: `PATH_MAX` without the zero behind it.
+const PATH_BYTES: usize = 4095;
+
 /// How often a look-up that the kernel could not finish is tried again.
 const ATTEMPTS: usize = 16;
 
@@ -63,6 +66,15 @@ pub(super) fn node(base: impl AsFd, path: &str, wait: Wait) -> Result<Node, Errn
 }
 
 fn open(base: impl AsFd, path: &str, flags: OFlags, wait: Wait) -> Result<OwnedFd, Errno> {
+    if path.len() > PATH_BYTES {
+        // What is too long for one call is walked in several. Each end is a whole component, so a UTF-8 boundary.
+        let end = path.as_bytes()[..PATH_BYTES]
+            .iter()
+            .rposition(|&byte| byte == b'/');
+        let end = end.ok_or(Errno::NAMETOOLONG)?;
+        let above = directory(base, &path[..end], wait)?;
+        return open(above, &path[end + 1..], flags, wait);
+    }
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     if wait == Wait::Never {
@@ -76,6 +88,47 @@ fn open(base: impl AsFd, path: &str, flags: OFlags, wait: Wait) -> Result<OwnedF
             // A kernel before 5.12 does not know CACHED: whoever must not wait cannot know.
             Err(Errno::INVAL) if wait == Wait::Never => return Err(Errno::AGAIN),
             answer => return answer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_paths_are_walked() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut current: OwnedFd = std::fs::File::open(directory.path()).unwrap().into();
+        let base = current.try_clone().unwrap();
+        let name = "\u{e4}".repeat(100);
+        for _ in 0..60 {
+            rustix::fs::mkdirat(&current, name.as_str(), Mode::from(0o700)).unwrap();
+            current = super::directory(&current, &name, Wait::Allowed).unwrap();
+        }
+        let flags = OFlags::CREATE | OFlags::WRONLY;
+        rustix::fs::openat(&current, "file", flags, Mode::from(0o600)).unwrap();
+        let path = format!("{}/file", vec![name.as_str(); 60].join("/"));
+        assert!(path.len() > 12_000);
+        assert!(matches!(node(&base, &path, Wait::Allowed), Ok(Node::File(..))));
+        assert!(matches!(node(&base, &path, Wait::Never), Ok(Node::File(..))));
+        assert!(matches!(
+            node(&base, &format!("{path}s"), Wait::Allowed),
+            Ok(Node::Absent)
+        ));
+    }
+
+    #[test]
+    fn nothing_leads_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let base: OwnedFd = std::fs::File::open(directory.path()).unwrap().into();
+        std::os::unix::fs::symlink("/", directory.path().join("out")).unwrap();
+        for path in ["..", "../..", "/etc/passwd", "out/etc/passwd", "out", "a/../.."] {
+            assert!(super::directory(&base, path, Wait::Allowed).is_err(), "{path}");
+            assert!(
+                !matches!(node(&base, path, Wait::Allowed), Ok(Node::File(..))),
+                "{path}"
+            );
         }
     }
 }

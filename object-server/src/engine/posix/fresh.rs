@@ -97,7 +97,6 @@ impl SyncSet {
     /// The change is visible; whatever it hangs from is to be durable with it. `path` is below the root.
     pub(super) fn finish(mut self, store: &Arc<Store>, path: &str) -> Unsynced {
         if !store.is_durable() {
-            store.fresh().settle(&self.fresh);
             for &overflow in &self.garbage {
                 store.remove_overflow(overflow);
             }
@@ -109,7 +108,7 @@ impl SyncSet {
     }
 
     fn sync(&self, store: &Store) -> Result<(), Trouble> {
-        store.points().hit("sync:before")?;
+        store.pass("sync:before")?;
         for path in &self.directories {
             if let Some(directory) = confine::existing_directory(store.root(), path, Wait::Allowed)? {
                 rustix::fs::fsync(directory)?;
@@ -119,7 +118,7 @@ impl SyncSet {
             rustix::fs::fsync(node)?;
         }
         store.fresh().settle(&self.fresh);
-        store.points().hit("sync:before_garbage")?;
+        store.pass("sync:before_garbage")?;
         for &overflow in &self.garbage {
             store.remove_overflow(overflow);
         }

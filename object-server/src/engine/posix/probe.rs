@@ -47,6 +47,9 @@ pub(super) fn probe(path: &Path, temporary: &OwnedFd) -> Result<Abilities, Engin
         .map_err(|error| unavailable(&format!("it does not hold names of 255 bytes: {error}")))?;
     rustix::fs::unlinkat(temporary, long.as_str(), AtFlags::empty())?;
 
+    if is_indifferent_to_case(temporary)? {
+        return Err(unavailable("it takes upper and lower case for the same"));
+    }
     let mut sizes = ATTRIBUTE_BYTES.into_iter().chain([FEWEST_BYTES]);
     let inline_attribute_bytes = sizes.find(|&size| write_raw(&file, &vec![0; size]).is_ok());
     let Some(inline_attribute_bytes) = inline_attribute_bytes else {
@@ -66,6 +69,13 @@ pub(super) fn probe(path: &Path, temporary: &OwnedFd) -> Result<Abilities, Engin
 fn create(temporary: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     rustix::fs::openat(temporary, name, flags, Mode::from(0o600))
+}
+
+fn is_indifferent_to_case(temporary: &OwnedFd) -> Result<bool, Errno> {
+    create(temporary, "case")?;
+    let is_same = rustix::fs::statat(temporary, "CASE", AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    rustix::fs::unlinkat(temporary, "case", AtFlags::empty())?;
+    Ok(is_same)
 }
 
 fn has_unnamed_files(temporary: &OwnedFd) -> bool {

