@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod client;
+pub mod fault;
 pub mod listing;
 pub mod log;
 pub mod process;

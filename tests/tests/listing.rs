@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
+use integration_tests::fault::HeldDatabase;
 use integration_tests::listing::Parameters;
 use integration_tests::{Client, Server, etag_of};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 /// Pieces that make names collide, nest and sort in awkward ways.
 fn name() -> impl Strategy<Value = String> {
@@ -56,10 +58,23 @@ async fn fill(client: &Client, container: &str, names: &BTreeSet<String>) {
 fn listings_agree_with_a_sorted_set_under_any_parameters() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::start());
+    agree_with_a_sorted_set(&runtime, &server, 40);
+}
+
+/// The tree is read, as the database cannot be up to date.
+#[test]
+fn listings_agree_with_a_sorted_set_while_the_database_hangs() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let _held = runtime.block_on(HeldDatabase::hold(&server));
+    agree_with_a_sorted_set(&runtime, &server, 15);
+}
+
+fn agree_with_a_sorted_set(runtime: &Runtime, server: &Server, cases: u32) {
     let client = runtime.block_on(server.tester());
     let mut runner = TestRunner::new_with_rng(
         Config {
-            cases: 40,
+            cases,
             failure_persistence: None,
             ..Config::default()
         },

@@ -1,61 +1,13 @@
 //! A database that is slow or away: nobody notices but by the clock.
 
-use std::process::Stdio;
 use std::time::Duration;
 
+use integration_tests::fault::HeldDatabase;
 use integration_tests::{Client, Server};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// No change waits for SQL, and a listing no longer than half a second.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Holds the database's write lock, as a writer that never ends would.
-struct Held(Child);
-
-impl Held {
-    async fn hold(server: &Server) -> Self {
-        const PROGRAM: &str = "\
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
-connection.execute('BEGIN EXCLUSIVE')
-print('held', flush=True)
-sys.stdin.readline()
-connection.execute('ROLLBACK')
-print('released', flush=True)
-";
-        let mut command = Command::new("python3");
-        command
-            .args(["-c", PROGRAM])
-            .arg(server.data().join("stobj.sqlite"));
-        let piped = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut held = Self(piped.spawn().expect("python3 is there; `tests/run` installs it"));
-        held.hear("held").await;
-        held
-    }
-
-    async fn release(mut self) {
-        let stdin = self.0.stdin.as_mut().expect("it is a pipe");
-        stdin.write_all(b"\n").await.expect("the holder listens");
-        self.hear("released").await;
-    }
-
-    async fn hear(&mut self, word: &str) {
-        let mut line = String::new();
-        let stdout = self.0.stdout.as_mut().expect("it is a pipe");
-        let heard = timeout(
-            Duration::from_secs(60),
-            BufReader::new(stdout).read_line(&mut line),
-        )
-        .await;
-        heard.expect("the holder answers").expect("the holder speaks");
-        assert_eq!(line.trim(), word);
-    }
-}
 
 /// Within the time in which everything must go on.
 async fn soon<F: IntoFuture>(request: F) -> F::Output {
@@ -113,7 +65,7 @@ async fn everything_goes_on_while_the_database_hangs() {
     let server = Server::start().await;
     let client = server.tester().await;
     work(&client, "before").await;
-    let held = Held::hold(&server).await;
+    let held = HeldDatabase::hold(&server).await;
     work(&client, "during").await;
     check(&client, "before").await;
     soon(client.delete("before/a")).await.expect(204);
@@ -134,7 +86,7 @@ async fn everything_goes_on_while_the_database_hangs() {
 async fn what_the_database_missed_reaches_it_after_a_kill() {
     let server = Server::start().await;
     let client = server.tester().await;
-    let held = Held::hold(&server).await;
+    let held = HeldDatabase::hold(&server).await;
     work(&client, "c").await;
     let killed = server.kill().await;
     held.release().await;
