@@ -30,11 +30,11 @@ impl Sample {
         T: Default + DeserializeOwned + Serialize + PartialEq + Debug,
     {
         assert_eq!(self.config.read::<T>(section), T::default(), "[{section}]");
-        let written = section
-            .split('.')
-            .fold(&self.table, |table, key| table[key].as_table().unwrap());
+        let written = section.split('.').fold(&self.table, |table, key| {
+            table[key].as_table().expect("the sample has this section")
+        });
         let keys = |table: &Table| table.keys().cloned().collect::<BTreeSet<_>>();
-        let all = Table::try_from(T::default()).unwrap();
+        let all = Table::try_from(T::default()).expect("settings are a table");
         assert_eq!(keys(written), keys(&all), "[{section}]");
         self.seen.insert(section.to_owned());
     }

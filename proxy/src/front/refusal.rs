@@ -15,9 +15,39 @@ const STATUS: std::ops::Range<usize> = 9..12;
 
 static IDS: LazyLock<TransactionIds> = LazyLock::new(|| TransactionIds::new(String::new()));
 
-/// What to write in the place of `written`, when that is an answer of hyper's own. `is_not_utf8`: the head held
-/// bytes that are not.
-pub(super) fn instead_of(written: &[u8], is_not_utf8: bool) -> Option<Vec<u8>> {
+/// No more of a request line is looked at; hyper takes no longer one.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Looks at the first line of a head while it is read.
+#[derive(Debug, Default)]
+pub(super) struct RequestLine {
+    is_complete: bool,
+    /// From where it is not ASCII any more.
+    bytes: Vec<u8>,
+}
+
+impl RequestLine {
+    /// Takes the next bytes of the connection.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        if self.is_complete || self.bytes.len() > LONGEST_LINE {
+            return;
+        }
+        let end = bytes.iter().position(|&byte| byte == b'\n');
+        self.is_complete = end.is_some();
+        let line = &bytes[..end.unwrap_or(bytes.len())];
+        if !(self.bytes.is_empty() && line.is_ascii()) {
+            self.bytes.extend(line);
+        }
+    }
+
+    /// Whether the line can be read as text.
+    pub(super) fn is_utf8(&self) -> bool {
+        std::str::from_utf8(&self.bytes).is_ok()
+    }
+}
+
+/// What to write in the place of `written`, when that is an answer of hyper's own to a head with this line.
+pub(super) fn instead_of(written: &[u8], request_line: &RequestLine) -> Option<Vec<u8>> {
     if !written.starts_with(b"HTTP/1.1 4") {
         return None;
     }
@@ -27,7 +57,7 @@ pub(super) fn instead_of(written: &[u8], is_not_utf8: bool) -> Option<Vec<u8>> {
     }
     let status = StatusCode::from_bytes(written.get(STATUS)?).ok()?;
     let error = match status {
-        StatusCode::BAD_REQUEST if is_not_utf8 => {
+        StatusCode::BAD_REQUEST if !request_line.is_utf8() => {
             common::Error::precondition_failed("Invalid UTF8 or contains NULL")
         }
         StatusCode::BAD_REQUEST => Outcome::BadRequest.into(),
@@ -52,37 +82,47 @@ pub(super) fn instead_of(written: &[u8], is_not_utf8: bool) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn instead(status: &str, is_not_utf8: bool) -> Option<String> {
+    fn line(reads: &[&[u8]]) -> RequestLine {
+        let mut line = RequestLine::default();
+        reads.iter().for_each(|bytes| line.read(bytes));
+        line
+    }
+
+    fn instead(status: &str, head: &[u8]) -> Option<String> {
         let written =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\nDate: x\r\n\r\n");
-        instead_of(written.as_bytes(), is_not_utf8).map(|answer| String::from_utf8(answer).unwrap())
+        let answer = instead_of(written.as_bytes(), &line(&[head]))?;
+        Some(String::from_utf8(answer).unwrap())
     }
 
     #[test]
     fn answers_of_hyper_get_a_page_and_an_id() {
-        let answer = instead("400 Bad Request", false).unwrap();
+        // Neither a header nor a body that is not UTF-8 makes the request line so.
+        let answer = instead("400 Bad Request", b"PUT /a HTTP/1.1\r\nX: \xff\r\n\r\n\xff").unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
         assert!(answer.contains("X-Trans-Id: tx"), "{answer}");
         let (head, page) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains(&format!("Content-Length: {}\r\n", page.len())),
-            "{answer}"
-        );
-        assert!(
-            instead("431 Request Header Fields Too Large", true)
-                .unwrap()
-                .starts_with("HTTP/1.1 431 ")
-        );
+        let length = format!("Content-Length: {}\r\n", page.len());
+        assert!(head.contains(&length), "{answer}");
+        let answer = instead("431 Request Header Fields Too Large", b"GET /\xff HTTP/1.1\r\n").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
 
     #[test]
     fn bytes_that_are_no_text_get_the_answer_of_swift() {
-        let answer = instead("400 Bad Request", true).unwrap();
+        let answer = instead("400 Bad Request", b"GET /\xff HTTP/1.1\r\n").unwrap();
         assert!(answer.starts_with("HTTP/1.1 412 "), "{answer}");
         assert!(
             answer.ends_with("\r\n\r\nInvalid UTF8 or contains NULL"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn a_line_may_come_in_pieces() {
+        assert!(line(&[b"GET /\xc3", b"\xa4 HTTP/1.1\r\n", b"\xff"]).is_utf8());
+        assert!(!line(&[b"GET /", b"\xa4\xc3 HTTP/1.1\r\n"]).is_utf8());
+        assert!(!line(&[b"GET /\xc3 HTTP/1.1\r\n\r\n"]).is_utf8());
     }
 
     #[test]
@@ -93,7 +133,11 @@ mod tests {
             "HTTP/1.1 4",
             "",
         ] {
-            assert_eq!(instead_of(ours.as_bytes(), true), None, "{ours}");
+            assert_eq!(
+                instead_of(ours.as_bytes(), &RequestLine::default()),
+                None,
+                "{ours}"
+            );
         }
     }
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::refusal::{self, RequestLine};
 
 /// A client that goes on sending what was refused is listened to so long at most.
 const LINGER: Duration = Duration::from_secs(30);
@@ -63,8 +64,8 @@ pub(super) struct Stream {
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     lingering: Option<Lingering>,
-    /// Whether the present head holds bytes beyond ASCII.
-    has_high_bytes: bool,
+    /// The first line of the present head.
+    request_line: RequestLine,
     /// An answer that takes the place of one of hyper's own, and how much of it is written.
     refusal: Option<(Vec<u8>, usize)>,
 }
@@ -93,7 +94,7 @@ impl Stream {
             head_time: None,
             stalled: None,
             lingering: None,
-            has_high_bytes: false,
+            request_line: RequestLine::default(),
             refusal: None,
         }
     }
@@ -122,7 +123,7 @@ impl Stream {
             self.heads = heads;
             self.head_since = None;
             self.head_time = None;
-            self.has_high_bytes = false;
+            self.request_line = RequestLine::default();
         }
         if told.is_in_body.load(Ordering::Relaxed) {
             return Poll::Pending;
@@ -143,7 +144,7 @@ impl Stream {
     /// Looks whether hyper is about to say by itself that this is no request.
     fn refuse_instead(&mut self, bytes: &[u8]) {
         if self.refusal.is_none()
-            && let Some(answer) = refusal::instead_of(bytes, self.has_high_bytes)
+            && let Some(answer) = refusal::instead_of(bytes, &self.request_line)
         {
             self.refusal = Some((answer, 0));
             self.link.linger();
@@ -212,7 +213,7 @@ impl AsyncRead for Stream {
             return Poll::Ready(late);
         }
         if has_read && self.head_since.is_some() {
-            self.has_high_bytes |= !buffer.filled()[before..].is_ascii();
+            self.request_line.read(&buffer.filled()[before..]);
         }
         read
     }

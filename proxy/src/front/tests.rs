@@ -308,6 +308,7 @@ async fn what_is_no_request_is_answered_like_one() {
     for (head, status) in [
         (&b"GET /v1/\xff\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n"[..], "412"),
         (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "400"),
+        (b"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n\xff\xff", "400"),
     ] {
         let mut client = Client::connect(&server).await;
         client.0.write_all(head).await.unwrap();
