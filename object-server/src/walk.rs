@@ -23,8 +23,17 @@ enum Step {
 
 impl<'a> Walk<'a> {
     /// At the beginning. A container that is not there has no objects.
-    pub(crate) fn new(engine: &'a dyn Engine, account: &'a AccountName, container: &'a ContainerName) -> Self {
-        Self { engine, account, container, ahead: vec![Step::Directory(String::new())] }
+    pub(crate) fn new(
+        engine: &'a dyn Engine,
+        account: &'a AccountName,
+        container: &'a ContainerName,
+    ) -> Self {
+        Self {
+            engine,
+            account,
+            container,
+            ahead: vec![Step::Directory(String::new())],
+        }
     }
 
     /// The next object.
@@ -33,8 +42,14 @@ impl<'a> Walk<'a> {
             match step {
                 Step::Directory(directory) => self.enter(&directory).await?,
                 Step::Object(name) => {
-                    let Ok(object) = ObjectName::new(name) else { continue };
-                    let path = Path { account: self.account.clone(), container: self.container.clone(), object };
+                    let Ok(object) = ObjectName::new(name) else {
+                        continue;
+                    };
+                    let path = Path {
+                        account: self.account.clone(),
+                        container: self.container.clone(),
+                        object,
+                    };
                     if let Some(attributes) = self.engine.stat(&path).await? {
                         return Ok(Some((path, attributes)));
                     }
@@ -45,7 +60,11 @@ impl<'a> Walk<'a> {
     }
 
     async fn enter(&mut self, directory: &str) -> Result<(), Error> {
-        let children = match self.engine.children(self.account, self.container, directory).await {
+        let children = match self
+            .engine
+            .children(self.account, self.container, directory)
+            .await
+        {
             Err(EngineError::NoContainer) => return Ok(()),
             children => children?,
         };
