@@ -1,5 +1,6 @@
 //! A whole store in this process: its first start, its end, and its second start.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -19,13 +20,13 @@ fn config(data: &Path, more: &[(&str, &str)]) -> Config {
     Config::load(None, variables, flags)
 }
 
-async fn answer(address: SocketAddr, request: &str) -> String {
-    let mut socket = TcpStream::connect(address).await.unwrap();
+async fn answer(address: SocketAddr, request: &str) -> io::Result<String> {
+    let mut socket = TcpStream::connect(address).await?;
     let request = format!("{request} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
+    socket.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
+    socket.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 #[tokio::test]
@@ -39,9 +40,9 @@ async fn a_store_starts_ends_and_starts_again() {
         "{told}"
     );
     assert!(told.contains("/v1/AUTH_admin/first"), "{told}");
-    let health = answer(server.address(), "GET /healthcheck").await;
+    let health = answer(server.address(), "GET /healthcheck").await.unwrap();
     assert!(health.starts_with("HTTP/1.1 200"), "{health}");
-    let nobody = answer(server.address(), "GET /v1/AUTH_admin").await;
+    let nobody = answer(server.address(), "GET /v1/AUTH_admin").await.unwrap();
     assert!(nobody.starts_with("HTTP/1.1 401"), "{nobody}");
     assert!(
         nobody.contains("Www-Authenticate: Swift realm=\"AUTH_admin\""),
