@@ -12,7 +12,7 @@ use crate::engine::{EngineError, EngineFuture, Stage, Staged};
 use crate::node::ObjectAttributes;
 
 /// A body up to this size is kept in memory until its end, and then made a file in one job; a longer one goes to the
-/// disk in pieces of it. Measured (400 MiB, best of 5, MB/s): 128 KiB 880, 256 KiB 980, 512 KiB 840, 1 MiB 550.
+/// disk in pieces of it. Measured (400 MiB, best of 3 runs, MB/s): 128 KiB 880, 256 KiB 980, 512 KiB 840, 1 MiB 550.
 const SMALL: usize = 256 << 10;
 
 /// A file being written. While one buffer is on its way to the disk the next one fills; more wait.
