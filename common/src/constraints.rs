@@ -70,6 +70,22 @@ impl Default for Constraints {
 }
 
 impl Constraints {
+    /// `properties` with `changes` merged in, Swift's way: an empty value removes.
+    ///
+    /// # Errors
+    /// 400 when the items under `prefix` are then too many or too large; of one request they may be fewer.
+    pub fn merged(
+        &self,
+        properties: &Properties,
+        changes: &Properties,
+        prefix: &str,
+    ) -> Result<Properties, Error> {
+        let mut merged = properties.clone();
+        merged.merge(changes);
+        self.check_metadata(&merged, prefix)?;
+        Ok(merged)
+    }
+
     /// Checks the items of `properties` under `prefix` (`x-container-meta-`) for their number and overall size: of
     /// one request, and of the merged set that an account or container would then have.
     ///

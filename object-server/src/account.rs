@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use common::constraints::Constraints;
 use common::functional::account::{Delete, Head, Info, List, Listing, Post, Put, Written};
 use common::functional::mirror::{AtLeast, ListAccount, Node};
 use common::functional::{self, Context, info};
@@ -168,7 +167,9 @@ impl Owner {
                 created: context.timestamp,
                 timestamp: context.timestamp,
                 deleted: false,
-                properties: merged(&Properties::new(), &properties, &owner.constraints)?,
+                properties: owner
+                    .constraints
+                    .merged(&Properties::new(), &properties, METADATA)?,
                 state: State::Enabled,
             };
             let last_seq = term << 40;
@@ -212,7 +213,9 @@ impl Owner {
         uncancelled(async move {
             let _structure = account.structure.lock().await;
             let mut attributes = account.attributes().as_ref().clone();
-            attributes.properties = merged(&attributes.properties, &changes, &owner.constraints)?;
+            attributes.properties = owner
+                .constraints
+                .merged(&attributes.properties, &changes, METADATA)?;
             let begun = owner.begin(
                 &account,
                 Action::Post,
@@ -283,15 +286,4 @@ pub(crate) async fn uncancelled<T: Send + 'static>(
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(change).await.map_err(Error::internal)?
-}
-
-fn merged(
-    properties: &Properties,
-    changes: &Properties,
-    constraints: &Constraints,
-) -> Result<Properties, Error> {
-    let mut merged = properties.clone();
-    merged.merge(changes);
-    constraints.check_metadata(&merged, METADATA)?;
-    Ok(merged)
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use common::constraints::Constraints;
 use common::functional::Context;
 use common::functional::container::{Delete, Head, Info, List, Listing, Post, Put, Written};
 use common::functional::mirror::{ListContainer, Node};
@@ -127,7 +126,9 @@ impl Owner {
         if limit > 0 && account.info().containers >= limit {
             return Err(Error::forbidden().with_text(format!("Reached container limit of {limit}")));
         }
-        let properties = merged(&Properties::new(), &put.properties, &self.constraints)?;
+        let properties = self
+            .constraints
+            .merged(&Properties::new(), &put.properties, METADATA)?;
         let begun = self.begin(
             account,
             Action::Put,
@@ -173,7 +174,9 @@ impl Owner {
             return Err(Error::not_found());
         }
         let mut attributes: ContainerAttributes = container.attributes().as_ref().clone();
-        attributes.properties = merged(&attributes.properties, changes, &self.constraints)?;
+        attributes.properties = self
+            .constraints
+            .merged(&attributes.properties, changes, METADATA)?;
         let begun = self.begin(
             account,
             Action::Post,
@@ -238,15 +241,4 @@ impl Owner {
         journal?;
         Ok(Written { created: false })
     }
-}
-
-fn merged(
-    properties: &Properties,
-    changes: &Properties,
-    constraints: &Constraints,
-) -> Result<Properties, Error> {
-    let mut merged = properties.clone();
-    merged.merge(changes);
-    constraints.check_metadata(&merged, METADATA)?;
-    Ok(merged)
 }
