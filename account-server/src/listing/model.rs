@@ -27,7 +27,7 @@ pub fn page<'a>(names: impl IntoIterator<Item = &'a str>, query: &Query) -> Vec<
             break;
         }
         let Some(line) = line(name, query) else { continue };
-        let is_marker = matches!(&line, Line::Subdir(subdir) if *subdir == query.marker);
+        let is_marker = matches!(&line, Line::Subdir(subdir) if subdir == query.low_marker());
         if !is_marker && page.last() != Some(&line) {
             page.push(line);
         }
@@ -114,6 +114,12 @@ mod tests {
             ..subdirs("/")
         };
         assert_eq!(show(NAMES, &query), ["<photos/>", "readme"]);
+        let query = Query {
+            end_marker: "photos/".into(),
+            reverse: true,
+            ..subdirs("/")
+        };
+        assert_eq!(show(NAMES, &query), ["readme"]);
     }
 
     #[test]

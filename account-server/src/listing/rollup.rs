@@ -68,7 +68,7 @@ async fn directories(
         match walk.next(connection, query.limit - lines.len()).await? {
             None => break,
             Some(Found::Object(name, node)) => lines.push(Line::Name(name, node)),
-            Some(Found::Subdir(name, _)) if name == query.marker.as_bytes() => {}
+            Some(Found::Subdir(name, _)) if name == query.low_marker().as_bytes() => {}
             Some(Found::Subdir(name, node)) => {
                 let range = walk.range();
                 if is_shown(connection, range, &name, *node, now, &mut is_any_expired).await? {
@@ -142,7 +142,7 @@ async fn groups(
                 }
                 walk.skip_to(rest);
                 names_in_a_row = 0;
-                if group != query.marker.as_bytes() {
+                if group != query.low_marker().as_bytes() {
                     lines.push(Line::Subdir(group));
                 }
             }

@@ -27,6 +27,18 @@ pub struct Query {
     pub reverse: bool,
 }
 
+impl Query {
+    /// The lower of the two markers, which is the marker, or in reverse the end marker: a `subdir` equal to it is not
+    /// listed, though names behind it lie in it.
+    pub fn low_marker(&self) -> &str {
+        if self.reverse {
+            &self.end_marker
+        } else {
+            &self.marker
+        }
+    }
+}
+
 impl Default for Query {
     fn default() -> Self {
         Self {
@@ -48,7 +60,7 @@ pub enum Rollup {
     #[default]
     None,
     /// They are rolled up into one `subdir` entry, up to and with the first delimiter. A `subdir` equal to the
-    /// marker is not repeated.
+    /// lower marker is not repeated.
     Subdirs {
         /// One character or several, never empty.
         delimiter: String,
