@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod body;
+pub mod client;
 pub mod conditions;
 pub mod config;
 pub mod constraints;
@@ -15,6 +16,7 @@ mod secret;
 pub mod service;
 pub mod timestamp;
 pub mod token;
+pub mod wire;
 
 pub use body::Body;
 pub use error::{Error, Outcome};

@@ -129,6 +129,12 @@ impl Keyring {
         format!("{prefix}tk{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
+    /// A key for `purpose` out of each key, in their order; nothing can be told from one about another.
+    pub fn derive(&self, purpose: &str) -> Vec<[u8; 32]> {
+        let derived = |key: &Key| key.mac(purpose.as_bytes()).finalize().into_bytes().into();
+        self.0.iter().map(derived).collect()
+    }
+
     /// Checks the text of a token whose reseller prefix and `tk` have been taken off.
     ///
     /// # Errors

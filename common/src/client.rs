@@ -1,0 +1,326 @@
+//! The client: a [`FunctionalService`] whose server is another process. The pipeline cannot tell.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::EXPECT;
+use http::uri::Authority;
+use http::{HeaderValue, Request as HttpRequest, Response, StatusCode, Uri};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::body::BoxError;
+use crate::functional::{Action, Reply, Request};
+use crate::service::FunctionalService;
+use crate::wire::{self, ClusterKey, RequestHead};
+use crate::{Body, Clock, Error, Outcome};
+
+mod held_body;
+
+use held_body::{HeldBody, Phase};
+
+/// Exchanges at once with one server; whoever comes on top waits for a place. A copy needs two.
+const MAX_EXCHANGES: usize = 8192;
+/// Connections that rest are kept so long, which must be shorter than the server keeps them.
+const IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: usize = 256;
+/// A head with an answer in it.
+const BUFFER: usize = 256 * 1024;
+/// A server that has vanished without a word is noticed so.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// When clients may come back while a server is away.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long another process may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// To ask for a request's body, and to answer when it has it.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            answer: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Another process that answers functional requests.
+pub struct Remote {
+    authority: Authority,
+    key: ClusterKey,
+    client: Client<HttpConnector, Body>,
+    places: Arc<Semaphore>,
+    patience: Patience,
+}
+
+impl Remote {
+    /// The server at `authority` (`host:port`). Nothing is connected before the first request.
+    pub fn new(authority: Authority, key: ClusterKey, patience: Patience) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(patience.connect));
+        connector.set_keepalive(Some(KEEPALIVE));
+        connector.set_keepalive_interval(Some(KEEPALIVE));
+        connector.set_keepalive_retries(Some(3));
+        connector.set_tcp_user_timeout(Some(patience.answer));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .http1_max_buf_size(BUFFER)
+            .build(connector);
+        Self {
+            authority,
+            key,
+            client,
+            places: Arc::new(Semaphore::new(MAX_EXCHANGES)),
+            patience,
+        }
+    }
+
+    /// As a stage of the pipeline.
+    pub fn into_service(self) -> FunctionalService {
+        let remote = Arc::new(self);
+        FunctionalService::new(tower::service_fn(move |request| {
+            Arc::clone(&remote).handle(request)
+        }))
+    }
+
+    async fn handle(self: Arc<Self>, request: Request) -> Result<Reply, Error> {
+        let name = request.action.name();
+        let has_body = !wire::is_empty(&request.body);
+        let head = RequestHead::new(&request.action, &request.context, has_body)?;
+        let may_repeat = !has_body && changes_nothing_twice(&request.action);
+        let mut body = has_body.then_some(request.body);
+        for is_last in [false, true] {
+            let (held, sent) = match body.take() {
+                Some(body) => {
+                    let (held, sent) = HeldBody::new(body);
+                    (Some(held), sent)
+                }
+                None => (None, head.json.clone().map_or_else(Body::empty, Body::full)),
+            };
+            let exchange = self.exchange(name, &head, held.as_ref(), sent);
+            let broken = match exchange.await {
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(error)) => return Err(with_unread_body(error, held.as_ref())),
+                Err(broken) => broken,
+            };
+            if let Some(failure) = held.as_ref().and_then(HeldBody::take_failure) {
+                return Err(failure_of_body(failure));
+            }
+            // A body that nobody asked for cannot have been stored.
+            body = held.as_ref().and_then(HeldBody::take_unread);
+            if is_last || !broken.may_pass || !(may_repeat || body.is_some()) {
+                return Err(broken.error);
+            }
+            tracing::debug!(server = %self.authority, action = name, error = %broken.error, "tried again");
+        }
+        Err(Outcome::Internal.into())
+    }
+
+    /// One request and what the server says to it; the outer error is one of the way there and back.
+    async fn exchange(
+        &self,
+        name: &str,
+        head: &RequestHead,
+        held: Option<&HeldBody>,
+        sent: Body,
+    ) -> Result<Result<Reply, Error>, Broken> {
+        let place = timeout(self.patience.connect, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(self.broken("too many requests are under way to it", false));
+        };
+        let request = self
+            .http_request(head, held, sent)
+            .map_err(|error| self.broken(error, false))?;
+        let response = self.send(request, held).await?;
+        let status = response.status();
+        let response = response.map(|incoming| {
+            Body::new(ReplyBody {
+                incoming,
+                _place: place,
+            })
+        });
+        let decoded = timeout(self.patience.answer, wire::decode_reply(name, response)).await;
+        match decoded {
+            Ok(Ok(Some(result))) => Ok(result),
+            Ok(Ok(None)) => Err(self.broken(not_a_reply(status), false)),
+            Ok(Err(error)) => Err(self.broken(error, true)),
+            Err(_) => Err(self.broken("its answer did not arrive in time", false)),
+        }
+    }
+
+    fn http_request(
+        &self,
+        head: &RequestHead,
+        held: Option<&HeldBody>,
+        sent: Body,
+    ) -> Result<HttpRequest<Body>, http::Error> {
+        let uri = Uri::builder()
+            .scheme("http")
+            .authority(self.authority.clone())
+            .path_and_query(head.path.as_str())
+            .build()?;
+        let mut request = HttpRequest::post(uri).body(sent)?;
+        *request.headers_mut() = head.signed(&self.key, Clock::now());
+        if let Some(held) = held {
+            let expect = HeaderValue::from_static("100-continue");
+            request.headers_mut().insert(EXPECT, expect);
+            let open = held.opener();
+            hyper::ext::on_informational(&mut request, move |informational| {
+                if informational.status() == StatusCode::CONTINUE {
+                    open();
+                }
+            });
+        }
+        Ok(request)
+    }
+
+    /// Sends the request and waits for the head of the answer. The time in which a body flows is the body's matter.
+    async fn send(
+        &self,
+        request: HttpRequest<Body>,
+        held: Option<&HeldBody>,
+    ) -> Result<Response<Incoming>, Broken> {
+        let mut phase = held.map(HeldBody::phase);
+        let sending = self.client.request(request);
+        tokio::pin!(sending);
+        loop {
+            let is_flowing = phase
+                .as_mut()
+                .is_some_and(|phase| *phase.borrow_and_update() == Phase::Flowing);
+            tokio::select! {
+                response = &mut sending => {
+                    return response.map_err(|error| {
+                        let may_pass = !error.is_connect();
+                        self.broken(error, may_pass)
+                    });
+                }
+                () = changed(phase.as_mut()) => {}
+                () = sleep(self.patience.answer), if !is_flowing => {
+                    return Err(self.broken("it did not answer in time", false));
+                }
+            }
+        }
+    }
+
+    fn broken(&self, why: impl Into<BoxError>, may_pass: bool) -> Broken {
+        let why = why.into();
+        let text = format!("the server at {}: {}", self.authority, with_causes(why.as_ref()));
+        tracing::debug!("{text}");
+        Broken {
+            error: Error::unavailable(text, Some(RETRY_AFTER)),
+            may_pass,
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Remote({})", self.authority)
+    }
+}
+
+/// An exchange that came to no end.
+struct Broken {
+    error: Error,
+    /// Whether the same request may fare better at once.
+    may_pass: bool,
+}
+
+/// A reply's body, which keeps the place of its exchange.
+struct ReplyBody {
+    incoming: Incoming,
+    _place: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for ReplyBody {
+    type Data = bytes::Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.incoming).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// Whether doing it twice is the same as doing it once.
+fn changes_nothing_twice(action: &Action) -> bool {
+    let Some((system, verb)) = action.name().split_once('/') else {
+        return false;
+    };
+    matches!(system, "info" | "mirror" | "policy") || matches!(verb, "get" | "head" | "list")
+}
+
+/// A `Stale` answer has the body with it, as in one process.
+fn with_unread_body(error: Error, held: Option<&HeldBody>) -> Error {
+    let Some(held) = held else { return error };
+    let found = match error.into_stale() {
+        Ok((found, _)) => found,
+        Err(error) => return error,
+    };
+    match held.take_unread() {
+        Some(body) => Error::stale(found, body),
+        None => Error::internal("a request was answered as stale after its body had been asked for"),
+    }
+}
+
+/// A body of ours says itself what is wrong with it; any other breaks off because the client did.
+fn failure_of_body(failure: BoxError) -> Error {
+    match failure.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => Error::new(Outcome::ClientGone).caused_by(error),
+    }
+}
+
+fn not_a_reply(status: StatusCode) -> String {
+    match status {
+        StatusCode::FORBIDDEN => {
+            "it does not know this server: the files of the keys differ, or the clocks do by more than a minute"
+                .to_owned()
+        }
+        status => format!("this is no reply of a server of ours ({status})"),
+    }
+}
+
+async fn changed(phase: Option<&mut watch::Receiver<Phase>>) {
+    let gone = match phase {
+        Some(phase) => phase.changed().await.is_err(),
+        None => true,
+    };
+    if gone {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
