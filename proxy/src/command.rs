@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use common::config::Config;
+use proxy::serve::Part;
 
 mod config_check;
 mod serve;
@@ -26,6 +27,12 @@ struct Arguments {
 enum Command {
     /// Run the whole store in this process (what happens without a subcommand, too).
     Serve(serve::Serve),
+    /// Run what clients speak to; the servers are processes of their own.
+    Proxy(serve::Serve),
+    /// Run the server that keeps the objects.
+    ObjectServer(serve::Serve),
+    /// Run the server of the database: listings and users. At its first start it makes the keys that all share.
+    AccountServer(serve::Serve),
     /// Work with the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -67,8 +74,11 @@ impl Source {
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
-        None => serve::run(&arguments.serve),
-        Some(Command::Serve(arguments)) => serve::run(&arguments),
+        None => serve::run(Part::Everything, &arguments.serve),
+        Some(Command::Serve(arguments)) => serve::run(Part::Everything, &arguments),
+        Some(Command::Proxy(arguments)) => serve::run(Part::Proxy, &arguments),
+        Some(Command::ObjectServer(arguments)) => serve::run(Part::ObjectServer, &arguments),
+        Some(Command::AccountServer(arguments)) => serve::run(Part::AccountServer, &arguments),
         Some(Command::Config(ConfigCommand::Check(source))) => config_check::run(&source),
         Some(Command::User(command)) => user::run(command),
     };
@@ -100,6 +110,9 @@ mod tests {
         assert!(short.command.is_none());
         for line in [
             &["stobj", "serve", "--config", "x.toml"][..],
+            &["stobj", "proxy", "--listen", "127.0.0.1:0"],
+            &["stobj", "object-server", "--data", "/x"],
+            &["stobj", "account-server"],
             &["stobj", "config", "check", "--config", "x.toml"],
             &[
                 "stobj", "user", "add", "a:b", "--admin", "--group", "g", "--group", "h",

@@ -40,6 +40,9 @@ const BUFFER: usize = 256 * 1024;
 /// After accepting failed (most often: no more file descriptors), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Several proxies, and two connections for a copy.
+const MORE_CONNECTIONS: NonZeroUsize = const { NonZeroUsize::new(8).unwrap() };
+
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -61,6 +64,17 @@ impl Limits {
     /// The most headers by Swift's formula: its own, the metadata, and room for proxies on the way.
     pub fn max_headers_of(constraints: &Constraints) -> usize {
         (constraints.max_meta_count + 36 + constraints.extra_header_count) * 16 / 10
+    }
+
+    /// For the cluster's own processes. These limit their own clients by the same settings, and must be the first to
+    /// lose patience; they keep connections that rest, and each holds as many as its clients need.
+    pub fn between_servers(self) -> Self {
+        Self {
+            max_connections: self.max_connections.saturating_mul(MORE_CONNECTIONS),
+            idle_timeout: Duration::from_secs(600),
+            client_timeout: self.client_timeout * 2,
+            ..self
+        }
     }
 }
 

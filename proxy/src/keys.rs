@@ -32,6 +32,20 @@ impl Keys {
         }
     }
 
+    /// Reads the file at `path`, which must be there: another process made it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or what to do when there is none.
+    pub(crate) fn read_shared(path: &Path) -> Result<Self, String> {
+        let keys = Self::read(path)?;
+        if keys.is_new {
+            return Err("there is no such file; `stobj account-server` makes it at its first start: copy it here from \
+                        there, or name it by [storage] keys"
+                .to_owned());
+        }
+        Ok(keys)
+    }
+
     /// A new key, to be kept at `path`.
     ///
     /// # Errors
@@ -91,6 +105,13 @@ mod tests {
         let second = Keys::read(&path).unwrap();
         assert_eq!(second.keyring().to_text(), first.keyring().to_text());
         second.save().unwrap();
+        assert!(Keys::read_shared(&path).is_ok());
+        let elsewhere = directory.path().join("elsewhere");
+        assert!(
+            Keys::read_shared(&elsewhere)
+                .unwrap_err()
+                .contains("copy it here")
+        );
         fs::write(&path, "nonsense").unwrap();
         assert!(Keys::read(&path).unwrap_err().contains("line 1"));
     }

@@ -3,6 +3,7 @@
 pub mod dispatch;
 pub mod front;
 pub mod functionalise;
+pub mod inner;
 mod keys;
 pub mod serve;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! The whole store in one process: from a configuration to a server that listens, and to its end.
+//! The whole store in one process, or one part of it: from a configuration to a server that listens, and to its end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,16 +21,34 @@ use tokio::task::JoinHandle;
 use crate::dispatch::Dispatch;
 use crate::front::{self, Limits};
 use crate::functionalise::Functionalise;
+use crate::inner;
 use crate::keys::Keys;
-use crate::settings::{Log, Proxy, Storage, User};
-use first_start::FirstStart;
+use crate::settings::{Cluster, Log, Proxy, Storage, User};
+use first_start::{AdministratorPassword, FirstStart};
+use remotes::Remotes;
 
 pub mod first_start;
+mod remotes;
+
+/// What of the store runs in this process. Whatever it is, the whole configuration is read and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Everything,
+    /// What clients speak to; the servers are elsewhere.
+    Proxy,
+    /// The owner of the accounts; the account-server is elsewhere.
+    ObjectServer,
+    /// The mirror, the users and the policy.
+    AccountServer,
+}
 
 /// A configuration that was proven right, with the pipeline that it describes. Nothing was opened or made yet.
 #[derive(Debug)]
 pub struct Plan {
+    part: Part,
     proxy: Proxy,
+    cluster: Cluster,
     storage: Storage,
     log: Log,
     constraints: Arc<Constraints>,
@@ -42,6 +60,16 @@ pub struct Plan {
     dispatch: Dispatch,
     policy: Arc<PolicyCache>,
     service: HttpService,
+}
+
+/// What is open, and where it listens.
+struct Opened {
+    servers: Servers,
+    service: HttpService,
+    limits: Limits,
+    listener: TcpListener,
+    address: SocketAddr,
+    first_start: Option<FirstStart>,
 }
 
 /// A running server.
@@ -68,7 +96,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// Why.
         source: io::Error,
     },
@@ -87,26 +115,17 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn new(mut config: Config) -> Result<Self, Mistakes> {
+    pub fn new(part: Part, mut config: Config) -> Result<Self, Mistakes> {
         let proxy = Proxy::read(&mut config);
+        let cluster = Cluster::read(&mut config);
         let storage: Storage = config.read("storage");
         let log = Log::read(&mut config);
         let constraints: Arc<Constraints> = Arc::new(config.read("constraints"));
         let account_server = config.read("account-server");
         let object_server = config.read("object-server");
         let users = config.read_list("user");
-        let path = storage.keys();
-        let keys = Keys::read(&path).or_else(|why| {
-            config.reject("storage", "data", format!("{}: {why}", path.display()));
-            // The pipeline is built nevertheless, for its mistakes to be told as well.
-            Keys::generate(&path)
-        });
-        let keys = match keys {
-            Ok(keys) => keys,
-            Err(why) => {
-                config.reject("storage", "data", why);
-                return Err(config.finish().err().unwrap_or(Mistakes(Vec::new())));
-            }
+        let Some(keys) = read_keys(part, &storage, &mut config) else {
+            return Err(config.finish().err().unwrap_or(Mistakes(Vec::new())));
         };
         let dispatch = Dispatch::new();
         let (owner, clock) = (dispatch.clone().into_service(), Arc::new(Clock::new()));
@@ -123,7 +142,9 @@ impl Plan {
         let pipeline = config.read("pipeline");
         config.finish().map_err(once_each)?;
         Ok(Self {
+            part,
             proxy,
+            cluster,
             storage,
             log,
             constraints,
@@ -148,36 +169,23 @@ impl Plan {
         &self.pipeline
     }
 
-    /// Opens everything and listens.
+    /// Opens what belongs to this process and listens.
     ///
     /// # Errors
     /// When something cannot be opened; what was opened before is closed again.
     pub async fn start(self) -> Result<Server, StartError> {
         self.make_directories()?;
-        let opened = AccountServer::open(&self.account_server, &self.storage.sqlite()).await;
-        let account_server = opened.map_err(open_error("the account-server's database"))?;
-        let opened = ObjectServer::open(
-            &self.object_server,
-            &self.storage.objects(),
-            Arc::clone(&self.constraints),
-            account_server.service(),
-        )
-        .await;
-        let object_server = match opened {
-            Ok(object_server) => object_server,
-            Err(error) => {
-                account_server.close().await;
-                return Err(open_error("the object-server's storage")(error));
-            }
-        };
-        self.dispatch
-            .connect(object_server.service(), account_server.service());
-        let servers = Servers {
-            object_server,
-            account_server,
-        };
-        match self.prepare(&servers).await {
-            Ok((listener, address, first_start)) => Ok(self.run(servers, listener, address, first_start)),
+        let limits = self.limits();
+        let mut servers = Servers::default();
+        match self.open(&mut servers).await {
+            Ok((service, listener, address, first_start)) => Ok(self.run(Opened {
+                limits,
+                servers,
+                service,
+                listener,
+                address,
+                first_start,
+            })),
             Err(error) => {
                 if let Err(error) = servers.close().await {
                     tracing::error!("closing failed: {error}");
@@ -187,41 +195,107 @@ impl Plan {
         }
     }
 
-    /// What may still fail before clients can be served.
-    async fn prepare(
+    /// Opens the servers of this process, and what may still fail before anybody can be served.
+    async fn open(
         &self,
-        servers: &Servers,
-    ) -> Result<(TcpListener, SocketAddr, Option<FirstStart>), StartError> {
-        let users_error = open_error("the table of users");
-        let account_server = servers.account_server.service();
-        let password = first_start::make_administrator(&account_server)
-            .await
-            .map_err(users_error)?;
-        first_start::put_users(&account_server, &self.users)
-            .await
-            .map_err(open_error("the table of users"))?;
-        self.policy
-            .refresh()
-            .await
-            .map_err(open_error("the table of users"))?;
-        let address = self.proxy.listen;
-        let listen_error = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        servers: &mut Servers,
+    ) -> Result<(HttpService, TcpListener, SocketAddr, Option<FirstStart>), StartError> {
+        let remotes = Remotes::new(&self.cluster, self.keys.keyring());
+        let mut password = None;
+        let account_server = match self.part {
+            Part::Everything | Part::AccountServer => {
+                let server = self.open_account_server(servers).await?;
+                password = self.prepare_users(&server).await?;
+                server
+            }
+            Part::Proxy | Part::ObjectServer => remotes.account_server(),
+        };
+        let object_server = match self.part {
+            Part::Everything | Part::ObjectServer => {
+                self.open_object_server(servers, account_server.clone()).await?
+            }
+            Part::Proxy | Part::AccountServer => remotes.object_server(),
+        };
+        let service = match self.part {
+            Part::Everything | Part::Proxy => {
+                self.dispatch.connect(object_server, account_server);
+                self.learn_users().await?;
+                self.service.clone()
+            }
+            Part::ObjectServer => inner::service(object_server, remotes.key),
+            Part::AccountServer => inner::service(account_server, remotes.key),
+        };
+        let (listener, address) = self.bind().await?;
         let first_start = match password {
-            Some(password) => Some(FirstStart::new(&self.service, address, password).await),
+            Some(password) if self.part == Part::Everything => {
+                Some(FirstStart::new(&self.service, address, password).await)
+            }
+            Some(password) => Some(FirstStart::without_clients(address, password)),
             None => None,
         };
-        Ok((listener, address, first_start))
+        Ok((service, listener, address, first_start))
     }
 
-    fn run(
-        self,
-        servers: Servers,
-        listener: TcpListener,
-        address: SocketAddr,
-        first_start: Option<FirstStart>,
-    ) -> Server {
+    async fn open_account_server(&self, servers: &mut Servers) -> Result<FunctionalService, StartError> {
+        let opened = AccountServer::open(&self.account_server, &self.storage.sqlite()).await;
+        let server = opened.map_err(open_error("the account-server's database"))?;
+        Ok(servers.account_server.insert(server).service())
+    }
+
+    async fn open_object_server(
+        &self,
+        servers: &mut Servers,
+        mirror: FunctionalService,
+    ) -> Result<FunctionalService, StartError> {
+        let (root, constraints) = (self.storage.objects(), Arc::clone(&self.constraints));
+        let opened = ObjectServer::open(&self.object_server, &root, constraints, mirror).await;
+        let server = opened.map_err(open_error("the object-server's storage"))?;
+        Ok(servers.object_server.insert(server).service())
+    }
+
+    /// The administrator of a new store, and the users of the configuration.
+    async fn prepare_users(
+        &self,
+        account_server: &FunctionalService,
+    ) -> Result<Option<AdministratorPassword>, StartError> {
+        let password = first_start::make_administrator(account_server).await;
+        let password = password.map_err(open_error("the table of users"))?;
+        let put = first_start::put_users(account_server, &self.users).await;
+        put.map_err(open_error("the table of users"))?;
+        Ok(password)
+    }
+
+    /// Fetches the policy. A proxy of its own may start before the account-server and asks again each second; until
+    /// then it answers 503.
+    async fn learn_users(&self) -> Result<(), StartError> {
+        match self.policy.refresh().await {
+            Err(error) if self.part == Part::Everything => Err(open_error("the table of users")(error)),
+            Err(error) => {
+                tracing::warn!(
+                    "the account-server at {} does not answer yet: {error}",
+                    self.cluster.account_server
+                );
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    async fn bind(&self) -> Result<(TcpListener, SocketAddr), StartError> {
+        let address = match self.part {
+            Part::Everything | Part::Proxy => self.proxy.listen.to_string(),
+            Part::ObjectServer => self.cluster.object_server.clone(),
+            Part::AccountServer => self.cluster.account_server.clone(),
+        };
+        let bound = TcpListener::bind(address.as_str()).await;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        match bound {
+            Ok((address, listener)) => Ok((listener, address)),
+            Err(source) => Err(StartError::Listen { address, source }),
+        }
+    }
+
+    fn limits(&self) -> Limits {
         let limits = Limits {
             max_connections: self.proxy.max_connections,
             idle_timeout: self.proxy.idle_timeout.0,
@@ -230,16 +304,27 @@ impl Plan {
             drain_timeout: self.proxy.drain_timeout.0,
             max_headers: Limits::max_headers_of(&self.constraints),
         };
+        match self.part {
+            Part::Everything | Part::Proxy => limits,
+            Part::ObjectServer | Part::AccountServer => limits.between_servers(),
+        }
+    }
+
+    fn run(self, opened: Opened) -> Server {
         let (stop, mut stopped) = watch::channel(false);
-        let refreshing = self.policy.spawn_refresh();
+        let asks_for_policy = matches!(self.part, Part::Everything | Part::Proxy);
+        let refreshing = asks_for_policy.then(|| self.policy.spawn_refresh());
+        let (address, first_start) = (opened.address, opened.first_start);
         let ended = tokio::spawn(async move {
             let stop = async move {
                 // An error is a handle that was dropped: nobody could stop the server any more.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            front::serve(listener, self.service, limits, stop).await;
-            refreshing.abort();
-            servers.close().await
+            front::serve(opened.listener, opened.service, opened.limits, stop).await;
+            if let Some(refreshing) = refreshing {
+                refreshing.abort();
+            }
+            opened.servers.close().await
         });
         Server {
             address,
@@ -250,8 +335,15 @@ impl Plan {
     }
 
     fn make_directories(&self) -> Result<(), StartError> {
-        make_directory(&self.storage.data)?;
-        make_directory(&self.storage.objects())?;
+        match self.part {
+            // It keeps nothing.
+            Part::Proxy => return Ok(()),
+            Part::AccountServer => make_directory(&self.storage.data)?,
+            Part::Everything | Part::ObjectServer => {
+                make_directory(&self.storage.data)?;
+                make_directory(&self.storage.objects())?;
+            }
+        }
         self.keys.save().map_err(|source| StartError::Data {
             path: self.storage.keys().display().to_string(),
             source,
@@ -260,12 +352,12 @@ impl Plan {
 }
 
 impl Server {
-    /// Reads `config`, opens everything and listens.
+    /// Reads `config`, opens the whole store and listens.
     ///
     /// # Errors
     /// All mistakes in the configuration, or what could not be opened.
     pub async fn start(config: Config) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Plan::new(config)?.start().await?)
+        Ok(Plan::new(Part::Everything, config)?.start().await?)
     }
 
     /// Where it listens.
@@ -288,16 +380,22 @@ impl Server {
     }
 }
 
+#[derive(Default)]
 struct Servers {
-    object_server: ObjectServer,
-    account_server: AccountServer,
+    object_server: Option<ObjectServer>,
+    account_server: Option<AccountServer>,
 }
 
 impl Servers {
     /// The object-server first: its mirror feed has something left to tell.
     async fn close(self) -> Result<(), Error> {
-        let closed = self.object_server.close().await;
-        self.account_server.close().await;
+        let closed = match self.object_server {
+            Some(object_server) => object_server.close().await,
+            None => Ok(()),
+        };
+        if let Some(account_server) = self.account_server {
+            account_server.close().await;
+        }
         closed
     }
 }
@@ -319,6 +417,26 @@ pub fn make_directory(path: &Path) -> Result<(), StartError> {
 
 fn open_error(what: &'static str) -> impl FnOnce(Error) -> StartError {
     move |source| StartError::Open { what, source }
+}
+
+/// The keys of this process: the whole store and the account-server make them at their first start. `None`: there can
+/// be none.
+fn read_keys(part: Part, storage: &Storage, config: &mut Config) -> Option<Keys> {
+    let path = storage.keys();
+    let read = match part {
+        Part::Everything | Part::AccountServer => Keys::read(&path),
+        Part::Proxy | Part::ObjectServer => Keys::read_shared(&path),
+    };
+    let setting = match storage.keys.as_os_str().is_empty() {
+        true => "data",
+        false => "keys",
+    };
+    let keys = read.or_else(|why| {
+        config.reject("storage", setting, format!("{}: {why}", path.display()));
+        // The pipeline is built nevertheless, for its mistakes to be told as well.
+        Keys::generate(&path)
+    });
+    keys.map_err(|why| config.reject("storage", setting, why)).ok()
 }
 
 /// A section that two parts read has its mistakes twice.

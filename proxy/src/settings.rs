@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use common::Secret;
 use common::config::{Config, Period};
 use http::HeaderName;
+use http::uri::Authority;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +47,19 @@ pub struct Proxy {
 pub struct Storage {
     /// The directory of the data: objects, the SQLite file, the keys of the tokens.
     pub data: PathBuf,
+    /// The file of the keys that sign tokens; empty: `keys` in the directory of the data.
+    pub keys: PathBuf,
+}
+
+/// Section `[cluster]`: where the servers are that are processes of their own, each as `host:port`. A server listens
+/// there, unless its flag says otherwise, and the others find it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    /// Of `stobj object-server`.
+    pub object_server: String,
+    /// Of `stobj account-server`.
+    pub account_server: String,
 }
 
 /// Section `[log]`.
@@ -141,6 +155,7 @@ impl Default for Storage {
     fn default() -> Self {
         Self {
             data: "./stobj-data".into(),
+            keys: PathBuf::new(),
         }
     }
 }
@@ -158,8 +173,45 @@ impl Storage {
 
     /// The keys that sign tokens.
     pub fn keys(&self) -> PathBuf {
-        self.data.join("keys")
+        if self.keys.as_os_str().is_empty() {
+            self.data.join("keys")
+        } else {
+            self.keys.clone()
+        }
     }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            object_server: "127.0.0.1:6200".to_owned(),
+            account_server: "127.0.0.1:6202".to_owned(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Reads the section.
+    pub fn read(config: &mut Config) -> Self {
+        let settings: Self = config.read("cluster");
+        for (key, address) in [
+            ("object_server", &settings.object_server),
+            ("account_server", &settings.account_server),
+        ] {
+            if authority(address).is_none() {
+                let message = format!("expected HOST:PORT, not {address:?}");
+                config.reject("cluster", key, message);
+            }
+        }
+        settings
+    }
+}
+
+/// An address of a server in the form in which a client takes it; `None` without a host or a port.
+pub(crate) fn authority(address: &str) -> Option<Authority> {
+    let authority = Authority::try_from(address).ok()?;
+    let is_address = authority.port_u16().is_some() && !authority.host().is_empty();
+    (is_address && !address.contains('@')).then_some(authority)
 }
 
 impl Default for Log {
@@ -255,6 +307,20 @@ mod tests {
         Log::read(&mut config);
         let mistakes = config.finish().unwrap_err();
         assert_eq!(mistakes.0.len(), 4, "{mistakes}");
+    }
+
+    #[test]
+    fn addresses_of_servers_have_host_and_port() {
+        let text = "[cluster]\nobject_server = \"storage\"\naccount_server = \"u@h:1\"\n";
+        let mut config = load(text);
+        Cluster::read(&mut config);
+        assert_eq!(config.finish().unwrap_err().0.len(), 2);
+        for address in ["127.0.0.1:6200", "[::1]:6200", "storage-1.example.com:1"] {
+            assert!(authority(address).is_some(), "{address}");
+        }
+        for address in ["", ":6200", "host", "host:", "host:70000", "http://host:1"] {
+            assert!(authority(address).is_none(), "{address}");
+        }
     }
 
     #[test]

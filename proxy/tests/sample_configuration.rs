@@ -8,8 +8,8 @@ use common::config::Config;
 use common::constraints::Constraints;
 use middleware::protocol::{auth, catch_errors, cors, healthcheck, info, proxy_logging};
 use middleware::registry;
-use proxy::serve::Plan;
-use proxy::settings::{Log, Proxy, Storage};
+use proxy::serve::{Part, Plan};
+use proxy::settings::{Cluster, Log, Proxy, Storage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
@@ -49,6 +49,7 @@ fn the_sample_shows_every_setting_with_its_default() {
         seen: BTreeSet::new(),
     };
     sample.check::<Storage>("storage");
+    sample.check::<Cluster>("cluster");
     sample.check::<Log>("log");
     sample.check::<Proxy>("proxy");
     sample.check::<registry::Settings>("pipeline");
@@ -79,7 +80,7 @@ fn the_sample_shows_every_setting_with_its_default() {
 
 #[test]
 fn a_server_would_start_with_the_sample() {
-    Plan::new(Config::load(Some(&path()), [], [])).unwrap();
+    Plan::new(Part::Everything, Config::load(Some(&path()), [], [])).unwrap();
 }
 
 #[test]
@@ -101,5 +102,5 @@ fn what_stands_in_comments_is_right_too() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("stobj.toml");
     std::fs::write(&file, examples).unwrap();
-    Plan::new(Config::load(Some(&file), [], [])).unwrap();
+    Plan::new(Part::Everything, Config::load(Some(&file), [], [])).unwrap();
 }

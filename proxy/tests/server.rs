@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use common::config::Config;
-use proxy::serve::{Plan, Server};
+use proxy::serve::{Part, Plan, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -94,8 +94,8 @@ fn a_plan_with_mistakes_makes_nothing() {
         ("STOBJ_PROXY__CLIENT_TIMEOUT", "soon"),
         ("STOBJ_PIPELINE__GUARD", "[]"),
     ];
-    let mistakes = Plan::new(config(&data, &wrong)).unwrap_err();
+    let mistakes = Plan::new(Part::Everything, config(&data, &wrong)).unwrap_err();
     assert_eq!(mistakes.0.len(), 2, "{mistakes}");
-    Plan::new(config(&data, &[])).unwrap();
+    Plan::new(Part::Everything, config(&data, &[])).unwrap();
     assert!(!data.exists());
 }

@@ -16,6 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::TcpStream;
 
 use crate::log::Log;
+use crate::process::Process;
 use crate::response::Response;
 
 /// What needs no escape in a path.
@@ -95,14 +96,22 @@ impl Client {
             .expect("only a client that logged in has a token")
     }
 
-    /// Logs in.
-    pub async fn login(&self, user: &str, key: &str) -> Self {
-        let response = self
-            .request_at(Method::GET, "/auth/v1.0")
+    /// Of a process that the test started by itself, without token or account.
+    pub fn of(process: &Process) -> Self {
+        let endpoint = Endpoint::new(process.address().to_owned(), process.log().clone());
+        Self::new(Arc::new(endpoint))
+    }
+
+    /// Asks for a token.
+    pub fn ask_for_token(&self, user: &str, key: &str) -> Request {
+        self.request_at(Method::GET, "/auth/v1.0")
             .header("x-auth-user", user)
             .header("x-auth-key", key)
-            .await
-            .expect(200);
+    }
+
+    /// Logs in.
+    pub async fn login(&self, user: &str, key: &str) -> Self {
+        let response = self.ask_for_token(user, key).await.expect(200);
         let url = response.header("x-storage-url");
         let base = url.find("/v1/").map(|at| url[at..].to_owned());
         Self {

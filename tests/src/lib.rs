@@ -11,6 +11,7 @@ pub mod response;
 pub mod server;
 
 pub use client::Client;
+pub use process::Process;
 pub use raw::Connection;
 pub use response::Response;
 pub use server::{Database, Server, Shape};

@@ -15,6 +15,9 @@ use crate::program;
 /// Names another Swift to send the requests to, such as `127.0.0.1:18080`, so that a test can be proven right on it.
 const FOREIGN_ENDPOINT: &str = "STOBJ_TEST_ENDPOINT";
 
+/// `split` makes every server that does not say otherwise one of three processes.
+const SHAPE: &str = "STOBJ_TEST_SHAPE";
+
 /// The administrator's password in every test.
 pub const ADMIN_PASSWORD: &str = "admin";
 
@@ -24,6 +27,19 @@ pub enum Shape {
     /// `stobj serve`: all in one.
     #[default]
     Single,
+    /// `stobj proxy`, `stobj object-server` and `stobj account-server`, over one directory.
+    Split,
+}
+
+impl Shape {
+    /// What the environment asks for.
+    fn wanted() -> Self {
+        match std::env::var(SHAPE).as_deref() {
+            Ok("split") => Self::Split,
+            Ok(other) if other != "single" => panic!("{SHAPE} is {other:?}, neither single nor split"),
+            _ => Self::Single,
+        }
+    }
 }
 
 /// What keeps the mirror.
@@ -57,7 +73,10 @@ pub struct Server {
 #[derive(Debug)]
 struct Own {
     builder: Builder,
+    /// What clients speak to.
     process: Process,
+    /// The others, in the order in which they end.
+    behind: Vec<Process>,
 }
 
 impl Server {
@@ -69,7 +88,7 @@ impl Server {
     /// One with settings of its own.
     pub fn builder() -> Builder {
         Builder {
-            shape: Shape::default(),
+            shape: Shape::wanted(),
             database: Database::default(),
             settings: String::new(),
             variables: vec![("STOBJ_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned())],
@@ -122,7 +141,7 @@ impl Server {
         self.data().join("objects")
     }
 
-    /// The process.
+    /// The process that clients speak to.
     pub fn process_id(&self) -> u32 {
         self.own().process.id()
     }
@@ -146,6 +165,15 @@ impl Server {
         let own = self.own.as_mut().expect("only a server of our own ends");
         let status = own.process.ended().await;
         assert!(status.success(), "the server ended with {status}");
+        for process in &mut own.behind {
+            process.terminate();
+            let status = process.ended().await;
+            assert!(
+                status.success(),
+                "a server behind the proxy ended with {status}:\n{}",
+                process.log().lines().join("\n")
+            );
+        }
         own.builder.clone()
     }
 
@@ -158,7 +186,9 @@ impl Server {
     /// Kills the server as a power cut would. What is returned starts it again on the same data.
     pub async fn kill(mut self) -> Builder {
         let own = self.own.as_mut().expect("only a server of our own is killed");
-        own.process.kill().await;
+        for process in own.behind.iter_mut().chain([&mut own.process]) {
+            process.kill().await;
+        }
         own.builder.clone()
     }
 
@@ -176,6 +206,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.own.is_some() && std::thread::panicking() {
             eprintln!("--- the server's log\n{}\n---", self.log().lines().join("\n"));
+            for process in self.own.iter().flat_map(|own| &own.behind) {
+                eprintln!("--- behind it\n{}\n---", process.log().lines().join("\n"));
+            }
         }
     }
 }
@@ -249,15 +282,39 @@ impl Builder {
             };
         }
         let configuration = self.write_configuration();
-        let process = Process::start(&mut self.command(&configuration)).await;
+        let (process, behind) = match self.shape {
+            Shape::Single => (self.process("serve", &configuration, &[]).await, Vec::new()),
+            Shape::Split => self.start_three(&configuration).await,
+        };
         let endpoint = Endpoint::new(process.address().to_owned(), process.log().clone());
         Server {
             endpoint: Arc::new(endpoint),
             own: Some(Own {
                 builder: self,
                 process,
+                behind,
             }),
         }
+    }
+
+    /// The proxy, and what stands behind it.
+    async fn start_three(&self, configuration: &Path) -> (Process, Vec<Process>) {
+        let account_server = self.process("account-server", configuration, &[]).await;
+        let mut servers = vec![(
+            "STOBJ_CLUSTER__ACCOUNT_SERVER",
+            account_server.address().to_owned(),
+        )];
+        let object_server = self.process("object-server", configuration, &servers).await;
+        servers.push(("STOBJ_CLUSTER__OBJECT_SERVER", object_server.address().to_owned()));
+        let proxy = self.process("proxy", configuration, &servers).await;
+        (proxy, vec![object_server, account_server])
+    }
+
+    /// Starts one process: `part` is the subcommand.
+    async fn process(&self, part: &str, configuration: &Path, servers: &[(&str, String)]) -> Process {
+        let mut command = self.command(part, configuration);
+        command.envs(servers.iter().map(|(name, value)| (name, value)));
+        Process::start(&mut command).await
     }
 
     fn write_configuration(&self) -> PathBuf {
@@ -281,7 +338,7 @@ impl Builder {
             .user("test", "tester6", "testing6", &[".reseller_admin"])
     }
 
-    fn command(&self, configuration: &Path) -> Command {
+    fn command(&self, part: &str, configuration: &Path) -> Command {
         let binary = program::server();
         let mut command = match self.wrapper.split_first() {
             Some((first, rest)) => {
@@ -291,8 +348,8 @@ impl Builder {
             }
             None => Command::new(binary),
         };
-        match (self.shape, self.database) {
-            (Shape::Single, Database::Sqlite) => command.arg("serve"),
+        match self.database {
+            Database::Sqlite => command.arg(part),
         };
         command
             .args(["--listen", "127.0.0.1:0", "--config"])

@@ -1,13 +1,13 @@
 //! `stobj config check`: whether a server would start with this configuration.
 
 use anyhow::bail;
-use proxy::serve::Plan;
+use proxy::serve::{Part, Plan};
 
 use super::{Source, say};
 
 /// Builds the pipeline as a server would, but opens nothing.
 pub(super) fn run(source: &Source) -> anyhow::Result<()> {
-    let plan = match Plan::new(source.load([])) {
+    let plan = match Plan::new(Part::Everything, source.load([])) {
         Ok(plan) => plan,
         Err(mistakes) => bail!("the configuration has mistakes:\n{mistakes}"),
     };

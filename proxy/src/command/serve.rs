@@ -1,10 +1,11 @@
-//! `stobj serve`: the whole store in one process.
+//! `stobj serve`: the whole store in one process; and `stobj proxy`, `stobj object-server`, `stobj account-server`:
+//! each a part of it.
 
 use std::io::{self, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use proxy::serve::Plan;
+use proxy::serve::{Part, Plan};
 use proxy::settings::{Log, LogFormat};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,15 +18,21 @@ use super::{Source, say};
 pub(super) struct Serve {
     #[command(flatten)]
     source: Source,
-    /// Where to listen [default: 127.0.0.1:8080]; port 0 is any that is free.
+    /// Where to listen [default: as configured; a proxy at 127.0.0.1:8080, an object-server at port 6200, an
+    /// account-server at 6202]; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 }
 
 /// Runs until the process is told to end.
-pub(super) fn run(arguments: &Serve) -> anyhow::Result<()> {
-    let listen = arguments.listen.clone().map(|listen| ("proxy", "listen", listen));
-    let plan = match Plan::new(arguments.source.load(listen)) {
+pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
+    let (section, key) = match part {
+        Part::Everything | Part::Proxy => ("proxy", "listen"),
+        Part::ObjectServer => ("cluster", "object_server"),
+        Part::AccountServer => ("cluster", "account_server"),
+    };
+    let listen = arguments.listen.clone().map(|listen| (section, key, listen));
+    let plan = match Plan::new(part, arguments.source.load(listen)) {
         Ok(plan) => plan,
         Err(mistakes) => bail!("the configuration has mistakes:\n{mistakes}"),
     };

@@ -58,6 +58,15 @@ impl FirstStart {
             storage_url,
         }
     }
+
+    /// Of a process that clients do not speak to.
+    pub(super) fn without_clients(address: SocketAddr, administrator: AdministratorPassword) -> Self {
+        Self {
+            address,
+            generated_password: administrator.is_generated.then_some(administrator.password),
+            storage_url: None,
+        }
+    }
 }
 
 impl fmt::Display for FirstStart {
