@@ -21,11 +21,14 @@ struct Cluster {
 impl Cluster {
     fn new() -> Self {
         // Two ports that were free a moment ago.
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [object_server, account_server] =
-            listeners.map(|listener| listener.local_addr().unwrap().to_string());
+        let free = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+            let address = listener.local_addr().expect("a listener has an address");
+            (address.to_string(), listener)
+        };
+        let ((object_server, _one), (account_server, _other)) = (free(), free());
         Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().expect("a temporary directory can be made"),
             object_server,
             account_server,
         }
