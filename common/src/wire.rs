@@ -22,9 +22,9 @@ pub const ARGUMENTS: HeaderName = HeaderName::from_static("x-stobj-arguments");
 pub const CONTEXT: HeaderName = HeaderName::from_static("x-stobj-context");
 /// The proof that the request is the cluster's.
 pub const CLUSTER_KEY: HeaderName = HeaderName::from_static("x-stobj-cluster-key");
-/// Marks a reply: its answer in base64url, or [`IN_BODY`].
+/// Marks a reply: its answer in base64url, or `body` when that holds it as JSON.
 pub const ANSWER: HeaderName = HeaderName::from_static("x-stobj-answer");
-/// Marks a failure: the error in base64url, or [`IN_BODY`].
+/// Marks a failure: the error in base64url, or `body` when that holds it as JSON.
 pub const ERROR: HeaderName = HeaderName::from_static("x-stobj-error");
 
 /// The value of a header whose JSON is the body. No JSON object looks so in base64.
