@@ -223,7 +223,17 @@ impl Request {
         let shown = format!("{} {} {:?}", self.method, self.target, self.headers);
         let endpoint = Arc::clone(&self.endpoint);
         let mut connection = endpoint.connection().await?;
-        let answer = connection.send_request(self.into_http()).await?;
+        let answer = match connection.try_send_request(self.into_http()).await {
+            Ok(answer) => answer,
+            // The server closed the idle connection just then, and the request never left: it goes over a new one.
+            Err(mut error) => match error.take_message() {
+                Some(request) => {
+                    connection = endpoint.connect().await?;
+                    connection.send_request(request).await?
+                }
+                None => return Err(error.into_error()),
+            },
+        };
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         endpoint.idle.lock().push(connection);
@@ -291,6 +301,10 @@ impl Endpoint {
                 return Ok(connection);
             }
         }
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Body>, hyper::Error> {
         let stream = TcpStream::connect(&self.address)
             .await
             .expect("the server listens");
