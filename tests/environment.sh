@@ -6,11 +6,18 @@ target=$(cd "$project" && realpath -m "${CARGO_TARGET_DIR:-target}")
 venv=$target/test-venv
 swift_version=2.38.3
 
+# Where Debian puts servers, which a user's path may leave out.
+PATH=$PATH:/usr/sbin:/sbin
+
+# The packages with MariaDB's programs. Debian's service lies in another, which nobody here wants: the tests start a
+# server of their own.
+mariadb_packages=(mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core my_print_defaults=mariadb-client-core)
+
 # install COMMAND=PACKAGE...: installs Debian's packages for the commands that are missing, or says which those are.
 install_missing() {
     local pair missing=()
     for pair in "$@"; do
-        command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+        command -v "${pair%%=*}" >/dev/null || [[ " ${missing[*]} " == *" ${pair#*=} "* ]] || missing+=("${pair#*=}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

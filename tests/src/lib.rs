@@ -4,6 +4,7 @@ pub mod client;
 pub mod fault;
 pub mod listing;
 pub mod log;
+pub mod mariadb;
 pub mod process;
 pub mod program;
 pub mod raw;
@@ -11,6 +12,7 @@ pub mod response;
 pub mod server;
 
 pub use client::Client;
+pub use mariadb::MariaDb;
 pub use process::Process;
 pub use raw::Connection;
 pub use response::Response;

@@ -24,6 +24,7 @@ struct Shared {
 struct Lines {
     kept: VecDeque<String>,
     open_outputs: usize,
+    copies: Vec<Log>,
 }
 
 impl Log {
@@ -36,9 +37,18 @@ impl Log {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                 log.push(String::from_utf8_lossy(&line).into_owned());
             }
-            log.0.lines.lock().open_outputs -= 1;
-            log.0.changed.notify_all();
+            log.ended();
         });
+    }
+
+    /// Adds all that is here, and all that will be, to `other` too.
+    pub fn copy_to(&self, other: &Self) {
+        let mut lines = self.0.lines.lock();
+        for line in &lines.kept {
+            other.push(line.clone());
+        }
+        other.0.lines.lock().open_outputs += lines.open_outputs;
+        lines.copies.push(other.clone());
     }
 
     fn push(&self, line: String) {
@@ -46,7 +56,17 @@ impl Log {
         if lines.kept.len() == MAX_LINES {
             lines.kept.pop_front();
         }
+        for copy in &lines.copies {
+            copy.push(line.clone());
+        }
         lines.kept.push_back(line);
+        self.0.changed.notify_all();
+    }
+
+    fn ended(&self) {
+        let mut lines = self.0.lines.lock();
+        lines.open_outputs -= 1;
+        lines.copies.iter().for_each(Self::ended);
         self.0.changed.notify_all();
     }
 

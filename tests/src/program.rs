@@ -63,9 +63,23 @@ pub async fn finish(command: &mut Command) -> Output {
     })
 }
 
-/// `target/debug`, seen from `target/debug/deps/<this test>`.
+/// Where everything is built: `target`.
+pub fn target_directory() -> PathBuf {
+    profile_directory()
+        .parent()
+        .expect("profiles lie in the target directory")
+        .to_owned()
+}
+
+/// `target/debug`, seen from `target/debug/<this program>` or `target/debug/deps/<this test>`.
 fn profile_directory() -> PathBuf {
-    let test = std::env::current_exe().expect("Linux knows what runs");
-    let directory = test.parent().and_then(|deps| deps.parent());
-    directory.expect("cargo puts tests into deps/").to_owned()
+    let program = std::env::current_exe().expect("Linux knows what runs");
+    let directory = program.parent().expect("a program lies in a directory");
+    match directory.ends_with("deps") {
+        true => directory
+            .parent()
+            .expect("cargo puts tests into deps/")
+            .to_owned(),
+        false => directory.to_owned(),
+    }
 }

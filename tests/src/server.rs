@@ -1,66 +1,23 @@
 //! A server of a test's own: the real binary, in a temporary directory, on a port that the system chose.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::client::{Client, Endpoint};
 use crate::log::Log;
 use crate::process::Process;
-use crate::program;
+
+mod builder;
+mod choice;
+
+pub use builder::{Builder, DATABASE_SETTING};
+pub use choice::{Database, Shape};
 
 /// Names another Swift to send the requests to, such as `127.0.0.1:18080`, so that a test can be proven right on it.
 const FOREIGN_ENDPOINT: &str = "STOBJ_TEST_ENDPOINT";
 
-/// `split` makes every server that does not say otherwise one of three processes.
-const SHAPE: &str = "STOBJ_TEST_SHAPE";
-
 /// The administrator's password in every test.
 pub const ADMIN_PASSWORD: &str = "admin";
-
-/// Which processes the store is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
-    /// `stobj serve`: all in one.
-    #[default]
-    Single,
-    /// `stobj proxy`, `stobj object-server` and `stobj account-server`, over one directory.
-    Split,
-}
-
-impl Shape {
-    /// What the environment asks for.
-    fn wanted() -> Self {
-        match std::env::var(SHAPE).as_deref() {
-            Ok("split") => Self::Split,
-            Ok(other) if other != "single" => panic!("{SHAPE} is {other:?}, neither single nor split"),
-            _ => Self::Single,
-        }
-    }
-}
-
-/// What keeps the mirror.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Database {
-    /// A file below the data directory.
-    #[default]
-    Sqlite,
-}
-
-/// A server to be started.
-#[derive(Clone, Debug)]
-#[must_use = "start it"]
-pub struct Builder {
-    shape: Shape,
-    database: Database,
-    settings: String,
-    variables: Vec<(String, String)>,
-    wrapper: Vec<String>,
-    directory: Arc<TempDir>,
-}
 
 /// A running server. Killed when dropped; its log is shown when the test fails.
 #[derive(Debug)]
@@ -72,29 +29,24 @@ pub struct Server {
 /// What only a server that we started has.
 #[derive(Debug)]
 struct Own {
-    builder: Builder,
     /// What clients speak to.
     process: Process,
     /// The others, in the order in which they end.
     behind: Vec<Process>,
+    /// Last, so that nobody works on its directory and its database when they go.
+    builder: Builder,
 }
 
 impl Server {
-    /// The usual one: all in one process, with the users of [`Builder::users`].
+    /// The usual one, of the shape and with the database that the environment asks for, and the users of
+    /// [`Builder::users`].
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
     /// One with settings of its own.
     pub fn builder() -> Builder {
-        Builder {
-            shape: Shape::wanted(),
-            database: Database::default(),
-            settings: String::new(),
-            variables: vec![("STOBJ_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned())],
-            wrapper: Vec::new(),
-            directory: Arc::new(tempfile::tempdir().expect("a temporary directory can be made")),
-        }
+        Builder::new()
     }
 
     /// `host:port`
@@ -107,7 +59,7 @@ impl Server {
         format!("http://{}/auth/v1.0", self.address())
     }
 
-    /// What the server printed.
+    /// What the server printed, all its processes together.
     pub fn log(&self) -> &Log {
         &self.endpoint.log
     }
@@ -131,6 +83,11 @@ impl Server {
         client
     }
 
+    /// How it was started.
+    pub fn built(&self) -> &Builder {
+        &self.own().builder
+    }
+
     /// The directory of the data.
     pub fn data(&self) -> PathBuf {
         self.own().builder.data()
@@ -146,13 +103,19 @@ impl Server {
         self.own().process.id()
     }
 
-    /// The most memory the process ever held, in bytes.
+    /// The numbers of all processes, that of [`Server::process_id`] first.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let own = self.own();
+        std::iter::once(&own.process)
+            .chain(&own.behind)
+            .map(Process::id)
+            .collect()
+    }
+
+    /// The most memory that any of the processes ever held, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.process_id());
-        let status = std::fs::read_to_string(path).expect("the server has not ended");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kib.expect("Linux shows a process's peak memory") * 1024
+        let peaks = self.process_ids().into_iter().map(peak_memory);
+        peaks.max().expect("a server has a process")
     }
 
     /// Asks the server to end; it goes on with what it began.
@@ -213,154 +176,12 @@ impl Drop for Server {
     }
 }
 
-impl Builder {
-    /// Which processes the store is made of.
-    pub fn shape(mut self, shape: Shape) -> Self {
-        self.shape = shape;
-        self
-    }
-
-    /// What keeps the mirror.
-    pub fn database(mut self, database: Database) -> Self {
-        self.database = database;
-        self
-    }
-
-    /// Adds lines to the configuration, beginning with the header of their section.
-    pub fn setting(mut self, lines: &str) -> Self {
-        self.settings.push_str(lines);
-        self.settings.push('\n');
-        self
-    }
-
-    /// Takes back all settings and users.
-    pub fn without_settings(mut self) -> Self {
-        self.settings.clear();
-        self
-    }
-
-    /// Adds a `[[user]]`.
-    pub fn user(self, account: &str, name: &str, key: &str, groups: &[&str]) -> Self {
-        let mut entry = "[[user]]\n".to_owned();
-        writeln!(
-            entry,
-            "account = {account:?}\nname = {name:?}\nkey = {key:?}\ngroups = {groups:?}"
-        )
-        .expect("writing to a string");
-        self.setting(&entry)
-    }
-
-    /// Adds a variable to the server's environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts the server by this command, which ends by starting what it is given.
-    pub fn wrapped_by(mut self, command: &[&str]) -> Self {
-        self.wrapper = command.iter().map(|&word| word.to_owned()).collect();
-        self
-    }
-
-    /// The directory of everything that belongs to this server.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// The directory of the data.
-    pub fn data(&self) -> PathBuf {
-        self.directory().join("data")
-    }
-
-    /// Starts the server and waits until it listens. A server that was stopped starts on the data it had.
-    pub async fn start(self) -> Server {
-        if let Ok(address) = std::env::var(FOREIGN_ENDPOINT) {
-            let endpoint = Endpoint::new(address, Log::default());
-            return Server {
-                endpoint: Arc::new(endpoint),
-                own: None,
-            };
-        }
-        let configuration = self.write_configuration();
-        let (process, behind) = match self.shape {
-            Shape::Single => (self.process("serve", &configuration, &[]).await, Vec::new()),
-            Shape::Split => self.start_three(&configuration).await,
-        };
-        let endpoint = Endpoint::new(process.address().to_owned(), process.log().clone());
-        Server {
-            endpoint: Arc::new(endpoint),
-            own: Some(Own {
-                builder: self,
-                process,
-                behind,
-            }),
-        }
-    }
-
-    /// The proxy, and what stands behind it.
-    async fn start_three(&self, configuration: &Path) -> (Process, Vec<Process>) {
-        let account_server = self.process("account-server", configuration, &[]).await;
-        let mut servers = vec![(
-            "STOBJ_CLUSTER__ACCOUNT_SERVER",
-            account_server.address().to_owned(),
-        )];
-        let object_server = self.process("object-server", configuration, &servers).await;
-        servers.push(("STOBJ_CLUSTER__OBJECT_SERVER", object_server.address().to_owned()));
-        let proxy = self.process("proxy", configuration, &servers).await;
-        (proxy, vec![object_server, account_server])
-    }
-
-    /// Starts one process: `part` is the subcommand.
-    async fn process(&self, part: &str, configuration: &Path, servers: &[(&str, String)]) -> Process {
-        let mut command = self.command(part, configuration);
-        command.envs(servers.iter().map(|(name, value)| (name, value)));
-        Process::start(&mut command).await
-    }
-
-    fn write_configuration(&self) -> PathBuf {
-        let path = self.directory().join("stobj.toml");
-        let text = match self.settings.contains("[[user]]") {
-            true => self.settings.clone(),
-            false => self.clone().users().settings,
-        };
-        std::fs::write(&path, text).expect("the temporary directory is ours");
-        path
-    }
-
-    /// Adds the users that Swift's own tests know: two account administrators, one of another account, one without
-    /// rights, one with the group of a service, one reseller administrator. A builder without users has these.
-    pub fn users(self) -> Self {
-        self.user("test", "tester", "testing", &[".admin"])
-            .user("test", "tester2", "testing2", &[".admin"])
-            .user("test", "tester3", "testing3", &[])
-            .user("test2", "tester2", "testing2", &[".admin"])
-            .user("test5", "tester5", "testing5", &["service"])
-            .user("test", "tester6", "testing6", &[".reseller_admin"])
-    }
-
-    fn command(&self, part: &str, configuration: &Path) -> Command {
-        let binary = program::server();
-        let mut command = match self.wrapper.split_first() {
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(binary);
-                command
-            }
-            None => Command::new(binary),
-        };
-        match self.database {
-            Database::Sqlite => command.arg(part),
-        };
-        command
-            .args(["--listen", "127.0.0.1:0", "--config"])
-            .arg(configuration)
-            .arg("--data")
-            .arg(self.data());
-        program::without_settings(&mut command)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.directory());
-        command
-    }
+fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    let status = status.expect("the server has not ended");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.expect("Linux shows a process's peak memory") * 1024
 }
 
 /// Takes everything out of an account that earlier tests used too.

@@ -1,12 +1,12 @@
 //! The order in which a change reaches the disk, as the kernel saw it.
 //!
-//! Each test runs the server under `strace` and reads the system calls of one request. Where the system forbids to
-//! trace a process, there is nothing to read and the tests say so.
+//! Each test runs the server's processes under `strace` and reads the system calls of one request, in the order in which
+//! they ended. Where the system forbids to trace a process, there is nothing to read and the tests say so.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use integration_tests::{Client, Server, program};
+use integration_tests::{Client, Server, Shape, program};
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -16,7 +16,8 @@ const CALLS: &str = "fsync,fdatasync,rename,renameat,renameat2,linkat,unlink,unl
 /// A server whose system calls are written down.
 struct Traced {
     server: Server,
-    trace: PathBuf,
+    /// One of each process.
+    traces: Vec<PathBuf>,
 }
 
 /// The calls of one request: from just before it was sent to its answer.
@@ -40,15 +41,18 @@ impl Traced {
             return None;
         }
         let builder = Server::builder();
-        let trace = builder.directory().join("trace");
+        let directory = builder.directory().to_owned();
+        let trace = directory.join("trace-{part}");
         let calls = format!("trace={CALLS}");
         let path = trace.to_string_lossy().into_owned();
-        // -D keeps the server our child; -y shows what file a descriptor is.
+        // -D keeps the server our child; -y shows what file a descriptor is; -ttt and -T tell when a call ended.
         let command = [
             "strace",
             "-D",
             "-f",
             "-y",
+            "-ttt",
+            "-T",
             "-s",
             "200",
             "-e",
@@ -59,58 +63,78 @@ impl Traced {
             &path,
         ];
         let server = builder.wrapped_by(&command).start().await;
-        Some(Self { server, trace })
+        let parts: &[&str] = match server.built().made_of().0 {
+            Shape::Single => &["serve"],
+            Shape::Split => &["proxy", "object-server", "account-server"],
+        };
+        let traces = parts.iter().map(|part| directory.join(format!("trace-{part}")));
+        let traces = traces.collect();
+        Some(Self { server, traces })
     }
 
     /// What the kernel did between two marks: answers that a client asked for just before and just after.
     async fn calls_of<F: Future<Output = ()>>(&self, client: &Client, request: F) -> Calls {
-        let before = mark(client, &self.trace).await;
+        let before = self.mark(client).await;
         request.await;
-        let after = mark(client, &self.trace).await;
-        let text = read(&self.trace);
-        let from = text.find(&before).expect("the mark is in the trace");
-        let to = text.find(&after).expect("the mark is in the trace");
-        Calls(joined(&text[from..to]))
+        let after = self.mark(client).await;
+        let mut calls: Vec<_> = self.traces.iter().flat_map(|trace| ended(&read(trace))).collect();
+        calls.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let place = |mark: &str| calls.iter().position(|(_, call)| call.contains(mark));
+        let from = place(&before).expect("the mark is in the trace");
+        let to = place(&after).expect("the mark is in the trace");
+        Calls(calls.drain(from..to).map(|(_, call)| call).collect())
     }
-}
 
-/// Asks for something and waits until the answer's transaction id is in the trace.
-async fn mark(client: &Client, trace: &Path) -> String {
-    let response = client
-        .request_at(http::Method::GET, "/healthcheck")
-        .await
-        .expect(200);
-    let id = response.header("x-trans-id").to_owned();
-    let start = Instant::now();
-    while !read(trace).contains(&id) {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "{id} is not in the trace"
-        );
-        tokio::task::yield_now().await;
+    /// Asks for something and waits until the answer's transaction id is in the trace.
+    async fn mark(&self, client: &Client) -> String {
+        let response = client
+            .request_at(http::Method::GET, "/healthcheck")
+            .await
+            .expect(200);
+        let id = response.header("x-trans-id").to_owned();
+        let start = Instant::now();
+        while !read(&self.traces[0]).contains(&id) {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "{id} is not in the trace"
+            );
+            tokio::task::yield_now().await;
+        }
+        id
     }
-    id
 }
 
 fn read(trace: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(trace).expect("strace writes its trace")).into_owned()
 }
 
-/// One line a call: of a call that others interrupted, the name and arguments stand where it **ended**.
-fn joined(text: &str) -> Vec<String> {
+/// When each call ended, in seconds, and the call, whole also where others interrupted it.
+fn ended(text: &str) -> Vec<(f64, String)> {
     let mut begun = std::collections::BTreeMap::new();
     let mut calls = Vec::new();
     for line in text.lines() {
-        let Some((thread, call)) = line.split_once(' ') else {
+        // The last line may not be whole.
+        let Some((thread, rest)) = line.split_once(' ') else {
             continue;
         };
-        let call = call.trim_start();
+        let Some((time, call)) = rest.trim_start().split_once(' ') else {
+            continue;
+        };
+        let Ok(time) = time.parse::<f64>() else {
+            continue;
+        };
         if let Some(first) = call.strip_suffix("<unfinished ...>") {
             begun.insert(thread, first.to_owned());
         } else if let Some((_, rest)) = call.split_once("resumed>") {
-            calls.push(format!("{}{rest}", begun.remove(thread).unwrap_or_default()));
+            calls.push((
+                time,
+                format!("{}{rest}", begun.remove(thread).unwrap_or_default()),
+            ));
         } else {
-            calls.push(call.to_owned());
+            let took = call
+                .rsplit_once('<')
+                .and_then(|(_, took)| took.strip_suffix('>')?.parse().ok());
+            calls.push((time + took.unwrap_or(0.0), call.to_owned()));
         }
     }
     calls

@@ -1,4 +1,5 @@
-//! The first minute of somebody who has never seen the project.
+//! The first minute of somebody who has never seen the project: one process, and the database that needs no set-up,
+//! whatever the other tests run on.
 
 use std::path::Path;
 use std::time::Duration;

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use integration_tests::{Client, Process, Server, Shape, program};
+use integration_tests::mariadb::OwnDatabase;
+use integration_tests::server::DATABASE_SETTING;
+use integration_tests::{Client, Database, Process, Server, Shape, program};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -16,10 +18,12 @@ struct Cluster {
     directory: TempDir,
     object_server: String,
     account_server: String,
+    /// `None`: SQLite.
+    database: Option<OwnDatabase>,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    async fn new() -> Self {
         // Two ports that were free a moment ago.
         let free = || {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -31,6 +35,7 @@ impl Cluster {
             directory: tempfile::tempdir().expect("a temporary directory can be made"),
             object_server,
             account_server,
+            database: Database::wanted().create().await,
         }
     }
 
@@ -45,6 +50,9 @@ impl Cluster {
             .env("STOBJ_CLUSTER__ACCOUNT_SERVER", &self.account_server)
             .env("STOBJ_PROXY__LISTEN", "127.0.0.1:0")
             .env("STOBJ_ADMIN_PASSWORD", "admin");
+        if let Some(database) = &self.database {
+            command.env(DATABASE_SETTING, database.url());
+        }
         command
     }
 
@@ -123,7 +131,7 @@ async fn what_clients_do_works_over_three_processes() {
 
 #[tokio::test]
 async fn the_processes_may_start_in_any_order_and_the_account_server_may_go() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::new().await;
     // Makes the keys.
     end(cluster.start("account-server").await).await;
     let proxy = cluster.start("proxy").await;
@@ -156,7 +164,7 @@ async fn the_processes_may_start_in_any_order_and_the_account_server_may_go() {
 
 #[tokio::test]
 async fn a_process_without_the_keys_says_what_to_do() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::new().await;
     let elsewhere = cluster.directory.path().join("elsewhere");
     for part in ["proxy", "object-server"] {
         let output = program::finish(&mut cluster.command(part, &elsewhere)).await;

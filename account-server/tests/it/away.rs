@@ -6,8 +6,6 @@ use account_server::Settings;
 use common::config::Period;
 use common::functional::listing::Query;
 use common::{Error, Outcome};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, SqliteConnection};
 
 use crate::support::*;
 
@@ -20,9 +18,6 @@ fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, Error>) {
 /// A lock held by another process stands for every way in which a database can be away.
 #[tokio::test]
 async fn nobody_waits_while_the_database_is_away() {
-    if std::env::var("STOBJ_TEST_DATABASE").is_ok() {
-        return;
-    }
     let settings = Settings {
         timeout: Period(Duration::from_millis(400)),
         ..Settings::default()
@@ -31,9 +26,8 @@ async fn nobody_waits_while_the_database_is_away() {
     let mut owner = server.owner();
     owner.apply([put_container("c")]).await;
 
-    let options = SqliteConnectOptions::new().filename(server.sqlite());
-    let mut thief = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query("BEGIN EXCLUSIVE").execute(&mut thief).await.unwrap();
+    let mut thief = server.look().await;
+    thief.hold().await;
 
     let first = owner.batch([put("c", "a", 1)]);
     let second = owner.batch([put("c", "b", 1)]);
@@ -50,7 +44,7 @@ async fn nobody_waits_while_the_database_is_away() {
         "only the probe may try"
     );
 
-    sqlx::query("ROLLBACK").execute(&mut thief).await.unwrap();
+    thief.release().await;
     tokio::time::timeout(Duration::from_secs(10), server.server.available())
         .await
         .expect("the probe closes the breaker");

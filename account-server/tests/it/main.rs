@@ -1,9 +1,12 @@
 //! The account-server through its service, on a database of its own.
 //!
-//! With `STOBJ_TEST_DATABASE` set to the URL of an empty database the same tests run there.
+//! With `STOBJ_TEST_DATABASE=mariadb` the same tests run in databases of their own on the server that the URL in
+//! `STOBJ_TEST_MARIADB` names.
 
 #[cfg(test)]
 mod away;
+#[cfg(test)]
+mod database;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]

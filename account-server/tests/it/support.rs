@@ -1,7 +1,6 @@
 //! A server on a new database, and an owner that feeds one account of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,17 +11,16 @@ use common::functional::mirror::{
 use common::functional::{Call, Context, account, ask, container, listing::Query};
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::service::FunctionalService;
-use common::{Body, Error, Etag, Properties, Secret, Timestamp};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, MySqlConnection, Row as _, SqliteConnection};
+use common::{Body, Error, Etag, Properties, Timestamp};
+use sqlx::Row as _;
 use tempfile::TempDir;
 
-/// The one database variable of these tests.
-const DATABASE: &str = "STOBJ_TEST_DATABASE";
+use crate::database::{Database, Look};
 
 pub(crate) struct Server {
     pub(crate) server: AccountServer,
     pub(crate) service: FunctionalService,
+    database: Database,
     directory: TempDir,
 }
 
@@ -33,13 +31,11 @@ impl Server {
 
     pub(crate) async fn with(settings: Settings) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::at(settings, directory).await
+        Self::at(settings, Database::create().await, directory).await
     }
 
-    async fn at(mut settings: Settings, directory: TempDir) -> Self {
-        if let Ok(url) = std::env::var(DATABASE) {
-            settings.database = Secret::new(url);
-        }
+    async fn at(mut settings: Settings, database: Database, directory: TempDir) -> Self {
+        settings.database = database.setting();
         let server = AccountServer::open(&settings, &directory.path().join("stobj.sqlite"))
             .await
             .unwrap();
@@ -47,6 +43,7 @@ impl Server {
         Self {
             server,
             service,
+            database,
             directory,
         }
     }
@@ -54,11 +51,14 @@ impl Server {
     /// Closes it and opens it anew on the same database.
     pub(crate) async fn restart(self) -> Self {
         self.server.close().await;
-        Self::at(Settings::default(), self.directory).await
+        Self::at(Settings::default(), self.database, self.directory).await
     }
 
-    pub(crate) fn sqlite(&self) -> PathBuf {
-        self.directory.path().join("stobj.sqlite")
+    /// A connection past the server.
+    pub(crate) async fn look(&self) -> Look {
+        self.database
+            .look(&self.directory.path().join("stobj.sqlite"))
+            .await
     }
 
     pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Answer, Error> {
@@ -250,21 +250,12 @@ fn check_branch(
     sum
 }
 
-/// A look into the database past the server.
-enum Rows {
-    Sqlite(SqliteConnection),
-    MySql(MySqlConnection),
-}
+/// All rows of the table.
+struct Rows(Look);
 
 impl Rows {
     async fn connect(server: &Server) -> Self {
-        match std::env::var(DATABASE) {
-            Ok(url) => Self::MySql(MySqlConnection::connect(&url).await.unwrap()),
-            Err(_) => {
-                let options = SqliteConnectOptions::new().filename(server.sqlite());
-                Self::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
-            }
-        }
+        Self(server.look().await)
     }
 
     /// By parent.
@@ -291,9 +282,9 @@ impl Rows {
                 read.collect::<Vec<_>>()
             }};
         }
-        let rows = match self {
-            Self::Sqlite(connection) => read!(connection),
-            Self::MySql(connection) => read!(connection),
+        let rows = match &mut self.0 {
+            Look::Sqlite(connection) => read!(connection),
+            Look::MariaDb(connection) => read!(connection),
         };
         let mut by_parent: HashMap<i64, Vec<Raw>> = HashMap::new();
         for (parent, row) in rows {

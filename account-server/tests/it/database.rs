@@ -1,0 +1,121 @@
+//! The database of one server: a file, or one that is made in a MariaDB and dropped with its value.
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use common::Secret;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection, SqliteConnection};
+
+/// `mariadb`, or `sqlite` as when it is absent.
+const DATABASE: &str = "STOBJ_TEST_DATABASE";
+
+/// The URL of a database, as a user who may make others.
+const MARIADB: &str = "STOBJ_TEST_MARIADB";
+
+#[derive(Debug)]
+pub(crate) enum Database {
+    Sqlite,
+    MariaDb {
+        announced: Box<MySqlConnectOptions>,
+        name: String,
+    },
+}
+
+impl Database {
+    pub(crate) async fn create() -> Self {
+        match std::env::var(DATABASE).as_deref() {
+            Ok("mariadb") => {}
+            Ok("sqlite") | Err(_) => return Self::Sqlite,
+            Ok(other) => panic!("{DATABASE} is {other:?}, neither sqlite nor mariadb"),
+        }
+        let url = std::env::var(MARIADB).unwrap_or_else(|_| {
+            panic!(
+                "{MARIADB} names no database; `cargo run -p integration-tests --bin with-mariadb` starts one"
+            )
+        });
+        let announced = MySqlConnectOptions::from_str(&url).unwrap();
+        let announced = Box::new(announced.disable_statement_logging());
+        let name = format!("test_{:016x}", getrandom::u64().unwrap());
+        execute(&announced, format!("CREATE DATABASE {name}")).await;
+        Self::MariaDb { announced, name }
+    }
+
+    /// The setting.
+    pub(crate) fn setting(&self) -> Secret {
+        Secret::new(match self {
+            Self::Sqlite => String::new(),
+            Self::MariaDb { announced, name } => announced.clone().database(name).to_url_lossy().to_string(),
+        })
+    }
+
+    /// A connection past the server; `file` is that of SQLite.
+    pub(crate) async fn look(&self, file: &Path) -> Look {
+        match self {
+            Self::Sqlite => {
+                let options = SqliteConnectOptions::new().filename(file);
+                Look::Sqlite(options.connect().await.unwrap())
+            }
+            Self::MariaDb { announced, name } => {
+                let options = announced.clone().database(name);
+                Look::MariaDb(options.connect().await.unwrap())
+            }
+        }
+    }
+}
+
+/// A connection past the server.
+#[derive(Debug)]
+pub(crate) enum Look {
+    Sqlite(SqliteConnection),
+    MariaDb(MySqlConnection),
+}
+
+impl Look {
+    /// Keeps everybody else from writing.
+    pub(crate) async fn hold(&mut self) {
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+            }
+            Self::MariaDb(connection) => {
+                connection
+                    .execute("LOCK TABLES stobj READ, tree_epoch READ")
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
+    pub(crate) async fn release(&mut self) {
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute("ROLLBACK").await.unwrap();
+            }
+            Self::MariaDb(connection) => {
+                connection.execute("UNLOCK TABLES").await.unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Self::MariaDb { announced, name } = self else {
+            return;
+        };
+        let (announced, text) = (announced.clone(), format!("DROP DATABASE {name}"));
+        // A test has a runtime, but nobody can wait in it here.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(execute(&announced, text));
+        });
+        dropping.join().unwrap();
+    }
+}
+
+async fn execute(options: &MySqlConnectOptions, text: String) {
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(AssertSqlSafe(text)).await.unwrap();
+}
