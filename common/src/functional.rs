@@ -87,8 +87,15 @@ pub async fn ask<C: Call>(
     Ok((C::expect(reply.answer)?, reply.body))
 }
 
+/// `programs` behind an action opens the door `/f/` to it.
+macro_rules! if_programs {
+    (programs $name:literal) => {
+        $name
+    };
+}
+
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:literal $variant:ident($arguments:ty) -> $answer:ty;)+) => {
+    ($($(#[$doc:meta])* $name:literal $variant:ident($arguments:ty) -> $answer:ty $(, $door:ident)?;)+) => {
         /// What is to be done, with its arguments.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[non_exhaustive]
@@ -106,6 +113,10 @@ macro_rules! actions {
         impl Action {
             /// Every `{system}/{action}` there is.
             pub const NAMES: &[&str] = &[$($name),+];
+
+            /// Those that programs reach at the proxy as `POST /f/{system}/{action}`; all others have resource URLs,
+            /// or are what servers ask each other.
+            pub const FOR_PROGRAMS: &[&str] = &[$($(if_programs!($door $name),)?)+];
 
             /// `{system}/{action}`, as it stands in records, traces and on the wire.
             pub fn name(&self) -> &'static str {
@@ -185,9 +196,9 @@ actions! {
     "mirror/list_container" MirrorListContainer(mirror::ListContainer) -> mirror::Page<container::Entry>;
 
     /// Adds a user, or brings one to the given state.
-    "user/put" UserPut(user::Put) -> user::Written;
+    "user/put" UserPut(user::Put) -> user::Written, programs;
     /// Gives a user another password.
-    "user/password" UserPassword(user::Password) -> user::Written;
+    "user/password" UserPassword(user::Password) -> user::Written, programs;
     /// What is needed to decide requests without SQL: users with their verifiers.
     "policy/fetch" PolicyFetch(policy::Fetch) -> policy::Fetched;
 }

@@ -14,6 +14,7 @@ mod properties;
 pub mod range;
 mod secret;
 pub mod service;
+pub mod session;
 pub mod timestamp;
 pub mod token;
 pub mod wire;

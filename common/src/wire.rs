@@ -12,6 +12,7 @@ use crate::body::BoxError;
 use crate::functional::{Action, Answer, Context, Reply, Request};
 use crate::{Body, Error, Outcome, Timestamp};
 
+pub mod program;
 mod proof;
 
 pub use proof::ClusterKey;
