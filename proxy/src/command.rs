@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use common::config::Config;
 use proxy::serve::Part;
 
+mod administered;
 mod config_check;
 mod serve;
 mod user;
@@ -37,6 +38,9 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Add users and change their passwords, beside a running server or without one.
+    ///
+    /// With `ST_AUTH`, `ST_USER` and `ST_KEY` in the environment the running server at that log-in address is asked,
+    /// as that user, who must be an administrator; without them the database of the configuration is changed.
     #[command(subcommand)]
     User(user::Command),
 }

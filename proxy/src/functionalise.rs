@@ -27,6 +27,7 @@ mod headers;
 mod metadata;
 mod multipart;
 mod object;
+mod program;
 mod query;
 mod route;
 
@@ -72,6 +73,9 @@ impl Functionalise {
 
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        if let Some(name) = program::name(head.uri.path()) {
+            return program::answer(&self.inner, &head, name, self.context(&head), body).await;
+        }
         match self.answer(&head, body).await {
             Ok(response) => response,
             Err(error) => refuse(error, &head),

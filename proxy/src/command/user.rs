@@ -1,18 +1,17 @@
-//! `stobj user`: adds users and changes their passwords, in the database of the configuration. A running server
-//! notices within a second or two.
+//! `stobj user`: adds users and changes their passwords, through the running server that `ST_AUTH` names, or in the
+//! database of the configuration; then a running server notices within a second or two.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use account_server::AccountServer;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use common::functional::{self, ask, user};
-use common::{Body, Clock, Secret};
+use common::Secret;
+use common::functional::{self, user};
 use proxy::serve::first_start::generate_password;
-use proxy::serve::make_directory;
-use proxy::settings::{Storage, check_group, check_login};
+use proxy::settings::{check_group, check_login};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
+use super::administered::Administered;
 use super::{Source, say};
 
 /// What can be done with users. The password is that of `STOBJ_PASSWORD`, else the first line of standard input, else
@@ -113,21 +112,13 @@ fn tell(what: &str, account: &str, name: &str, generated: Option<&Secret>) -> an
     Ok(())
 }
 
-/// Asks the account-server of the configuration, which is opened for this one question.
+/// Asks for the change, of the running server or of the database.
 async fn change<C: functional::Call>(source: &Source, call: C) -> anyhow::Result<C::Answer> {
-    let mut config = source.load([]);
-    let storage: Storage = config.read("storage");
-    let settings: account_server::Settings = config.read("account-server");
-    // Of the other sections nothing is needed here; `config check` tells what is wrong with them.
-    make_directory(&storage.data)?;
-    let server = AccountServer::open(&settings, &storage.sqlite())
-        .await
-        .context("the database cannot be opened")?;
-    let context = functional::Context::internal("tx-user-command", Clock::now());
-    let answered = ask(&server.service(), call, context, Body::empty()).await;
-    server.close().await;
+    let store = Administered::open(source).await?;
+    let answered = store.call(call).await;
+    store.close().await;
     match answered {
-        Ok((answer, _)) => Ok(answer),
+        Ok(answer) => Ok(answer),
         Err(error) if error.status() == 404 => Err(anyhow!("there is no such user")),
         Err(error) => Err(error.into()),
     }
