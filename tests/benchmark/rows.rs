@@ -1,0 +1,10 @@
+//! The rows of the table, by what is measured.
+
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod memory;
+pub(crate) mod pipeline;
+pub(crate) mod put;
+
+/// A million bytes, in which transfers are told.
+const MEGABYTE: f64 = 1e6;
