@@ -1,4 +1,8 @@
 //! The client: a [`FunctionalService`] whose server is another process. The pipeline cannot tell.
+//!
+//! A request waits for the other process for a bounded time, whatever that does: accept nothing, ask for no body, take
+//! no more of one, not answer, fall silent within an answer. While a body waits for the client who sends it, or an
+//! answer for the client who reads it, no time runs here: that is the front's matter.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,13 +11,12 @@ use std::time::Duration;
 use http::header::EXPECT;
 use http::uri::Authority;
 use http::{HeaderValue, Request as HttpRequest, Response, StatusCode, Uri};
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::body::BoxError;
 use crate::functional::{Action, Reply, Request};
@@ -21,9 +24,13 @@ use crate::service::FunctionalService;
 use crate::wire::{self, ClusterKey, RequestHead};
 use crate::{Body, Clock, Error, Outcome};
 
+mod breaker;
 mod held_body;
+mod reply_body;
 
-use held_body::{HeldBody, Phase};
+use breaker::Breaker;
+use held_body::HeldBody;
+use reply_body::ReplyBody;
 
 /// Exchanges at once with one server; whoever comes on top waits for a place. A copy needs two.
 const MAX_EXCHANGES: usize = 8192;
@@ -36,21 +43,28 @@ const BUFFER: usize = 256 * 1024;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// When clients may come back while a server is away.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A process that is there says so within this time.
+const PROBE: Duration = Duration::from_secs(2);
+/// Between two looks for a process that is awaited.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long another process may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// To accept a connection.
     pub connect: Duration,
-    /// To ask for a request's body, and to answer when it has it.
-    pub answer: Duration,
+    /// To answer what changes nothing; and between two parts of an answer's body.
+    pub read: Duration,
+    /// To ask for a request's body, to take more of it, and to answer when it has all.
+    pub write: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(3),
-            answer: Duration::from_secs(120),
+            read: Duration::from_secs(20),
+            write: Duration::from_secs(120),
         }
     }
 }
@@ -62,6 +76,7 @@ pub struct Remote {
     client: Client<HttpConnector, Body>,
     places: Arc<Semaphore>,
     patience: Patience,
+    breaker: Breaker,
 }
 
 impl Remote {
@@ -73,7 +88,7 @@ impl Remote {
         connector.set_keepalive(Some(KEEPALIVE));
         connector.set_keepalive_interval(Some(KEEPALIVE));
         connector.set_keepalive_retries(Some(3));
-        connector.set_tcp_user_timeout(Some(patience.answer));
+        connector.set_tcp_user_timeout(Some(patience.write));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -86,22 +101,51 @@ impl Remote {
             client,
             places: Arc::new(Semaphore::new(MAX_EXCHANGES)),
             patience,
+            breaker: Breaker::default(),
         }
     }
 
     /// As a stage of the pipeline.
-    pub fn into_service(self) -> FunctionalService {
-        let remote = Arc::new(self);
+    pub fn into_service(self: Arc<Self>) -> FunctionalService {
         FunctionalService::new(tower::service_fn(move |request| {
-            Arc::clone(&remote).handle(request)
+            Arc::clone(&self).handle(request)
         }))
     }
 
+    /// Whether the process answers at all just now. It is asked for a page that it does not have.
+    pub async fn is_there(&self) -> bool {
+        let uri = Uri::builder()
+            .scheme("http")
+            .authority(self.authority.clone())
+            .path_and_query("/")
+            .build();
+        let request = uri.and_then(|uri| HttpRequest::get(uri).body(Body::empty()));
+        match request {
+            Ok(request) => matches!(timeout(PROBE, self.client.request(request)).await, Ok(Ok(_))),
+            Err(_) => false,
+        }
+    }
+
+    /// Waits until the process answers.
+    pub async fn available(&self) {
+        while !self.is_there().await {
+            sleep(PROBE_INTERVAL).await;
+        }
+    }
+
     async fn handle(self: Arc<Self>, request: Request) -> Result<Reply, Error> {
+        if self.breaker.is_open() {
+            return Err(self.broken("it does not answer", false).error);
+        }
         let name = request.action.name();
         let has_body = !wire::is_empty(&request.body);
         let head = RequestHead::new(&request.action, &request.context, has_body)?;
         let may_repeat = !has_body && changes_nothing_twice(&request.action);
+        let patience = match is_question(&request.action) {
+            true => self.patience.read,
+            false => self.patience.write,
+        };
+        let deadline = Instant::now() + patience;
         let mut body = has_body.then_some(request.body);
         for is_last in [false, true] {
             let (held, sent) = match body.take() {
@@ -111,7 +155,8 @@ impl Remote {
                 }
                 None => (None, head.json.clone().map_or_else(Body::empty, Body::full)),
             };
-            let exchange = self.exchange(name, &head, held.as_ref(), sent);
+            let wait = Wait { patience, deadline };
+            let exchange = self.exchange(name, &head, held.as_ref(), sent, wait);
             let broken = match exchange.await {
                 Ok(Ok(reply)) => return Ok(reply),
                 Ok(Err(error)) => return Err(with_unread_body(error, held.as_ref())),
@@ -132,11 +177,12 @@ impl Remote {
 
     /// One request and what the server says to it; the outer error is one of the way there and back.
     async fn exchange(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         head: &RequestHead,
         held: Option<&HeldBody>,
         sent: Body,
+        wait: Wait,
     ) -> Result<Result<Reply, Error>, Broken> {
         let place = timeout(self.patience.connect, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
@@ -145,20 +191,19 @@ impl Remote {
         let request = self
             .http_request(head, held, sent)
             .map_err(|error| self.broken(error, false))?;
-        let response = self.send(request, held).await?;
+        let response = self.send(request, held, wait).await?;
         let status = response.status();
-        let response = response.map(|incoming| {
-            Body::new(ReplyBody {
-                incoming,
-                _place: place,
-            })
-        });
-        let decoded = timeout(self.patience.answer, wire::decode_reply(name, response)).await;
-        match decoded {
+        let remote = Arc::clone(self);
+        let response = response.map(|incoming| Body::new(ReplyBody::new(incoming, place, remote)));
+        let deadline = match held {
+            Some(_) => Instant::now() + wait.patience,
+            None => wait.deadline,
+        };
+        match timeout_at(deadline, wire::decode_reply(name, response)).await {
             Ok(Ok(Some(result))) => Ok(result),
             Ok(Ok(None)) => Err(self.broken(not_a_reply(status), false)),
             Ok(Err(error)) => Err(self.broken(error, true)),
-            Err(_) => Err(self.broken("its answer did not arrive in time", false)),
+            Err(_) => Err(self.late("its answer did not arrive in time")),
         }
     }
 
@@ -188,32 +233,45 @@ impl Remote {
         Ok(request)
     }
 
-    /// Sends the request and waits for the head of the answer. The time in which a body flows is the body's matter.
+    /// Sends the request and waits for the head of the answer. While the body waits for its maker, no time runs.
     async fn send(
-        &self,
+        self: &Arc<Self>,
         request: HttpRequest<Body>,
         held: Option<&HeldBody>,
+        wait: Wait,
     ) -> Result<Response<Incoming>, Broken> {
-        let mut phase = held.map(HeldBody::phase);
+        let begun = Instant::now();
         let sending = self.client.request(request);
         tokio::pin!(sending);
+        let mut deadline = wait.deadline;
         loop {
-            let is_flowing = phase
-                .as_mut()
-                .is_some_and(|phase| *phase.borrow_and_update() == Phase::Flowing);
             tokio::select! {
                 response = &mut sending => {
                     return response.map_err(|error| {
-                        let may_pass = !error.is_connect();
-                        self.broken(error, may_pass)
+                        let is_apart = error.is_connect();
+                        if is_apart && begun.elapsed() >= self.patience.connect {
+                            breaker::open(self);
+                        }
+                        self.broken(error, !is_apart)
                     });
                 }
-                () = changed(phase.as_mut()) => {}
-                () = sleep(self.patience.answer), if !is_flowing => {
-                    return Err(self.broken("it did not answer in time", false));
-                }
+                () = sleep_until(deadline) => {}
+            }
+            let now = Instant::now();
+            deadline = match held {
+                Some(held) => held.owed_since().unwrap_or(now) + wait.patience,
+                None => wait.deadline,
+            };
+            if deadline <= now {
+                return Err(self.late("it did not answer in time"));
             }
         }
+    }
+
+    /// The other process did not do what it had to: nobody else shall wait for it.
+    fn late(self: &Arc<Self>, why: &'static str) -> Broken {
+        breaker::open(self);
+        self.broken(why, false)
     }
 
     fn broken(&self, why: impl Into<BoxError>, may_pass: bool) -> Broken {
@@ -240,30 +298,13 @@ struct Broken {
     may_pass: bool,
 }
 
-/// A reply's body, which keeps the place of its exchange.
-struct ReplyBody {
-    incoming: Incoming,
-    _place: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for ReplyBody {
-    type Data = bytes::Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.incoming).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
+/// How long an exchange may take.
+#[derive(Clone, Copy)]
+struct Wait {
+    /// For each step, where a body flows.
+    patience: Duration,
+    /// For all of it, where none does.
+    deadline: Instant,
 }
 
 /// Whether doing it twice is the same as doing it once.
@@ -272,6 +313,13 @@ fn changes_nothing_twice(action: &Action) -> bool {
         return false;
     };
     matches!(system, "info" | "mirror" | "policy") || matches!(verb, "get" | "head" | "list")
+}
+
+/// Whether it only asks.
+fn is_question(action: &Action) -> bool {
+    let name = action.name();
+    let verb = name.rsplit('/').next().unwrap_or(name);
+    matches!(verb, "get" | "head" | "list" | "open" | "fetch") || verb.starts_with("list_")
 }
 
 /// A `Stale` answer has the body with it, as in one process.
@@ -302,16 +350,6 @@ fn not_a_reply(status: StatusCode) -> String {
                 .to_owned()
         }
         status => format!("this is no reply of a server of ours ({status})"),
-    }
-}
-
-async fn changed(phase: Option<&mut watch::Receiver<Phase>>) {
-    let gone = match phase {
-        Some(phase) => phase.changed().await.is_err(),
-        None => true,
-    };
-    if gone {
-        std::future::pending::<()>().await;
     }
 }
 

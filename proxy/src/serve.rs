@@ -16,7 +16,7 @@ use middleware::registry;
 use object_server::ObjectServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::dispatch::Dispatch;
 use crate::front::{self, Limits};
@@ -208,13 +208,14 @@ impl Plan {
                 password = self.prepare_users(&server).await?;
                 server
             }
-            Part::Proxy | Part::ObjectServer => remotes.account_server(),
+            Part::Proxy | Part::ObjectServer => remotes.account_server(&mut servers.waiting),
         };
         let object_server = match self.part {
             Part::Everything | Part::ObjectServer => {
                 self.open_object_server(servers, account_server.clone()).await?
             }
-            Part::Proxy | Part::AccountServer => remotes.object_server(),
+            Part::Proxy => remotes.object_server(&mut servers.waiting),
+            Part::AccountServer => Remotes::nobody(),
         };
         let service = match self.part {
             Part::Everything | Part::Proxy => {
@@ -384,6 +385,8 @@ impl Server {
 struct Servers {
     object_server: Option<ObjectServer>,
     account_server: Option<AccountServer>,
+    /// Tasks that wait for servers that are other processes.
+    waiting: JoinSet<()>,
 }
 
 impl Servers {

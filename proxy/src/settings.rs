@@ -60,6 +60,10 @@ pub struct Cluster {
     pub object_server: String,
     /// Of `stobj account-server`.
     pub account_server: String,
+    /// How long an object-server may take to answer what changes nothing, and be silent within an answer.
+    pub read_timeout: Period,
+    /// How long an object-server may take to ask for an upload, to take more of it, and to answer when it has all.
+    pub write_timeout: Period,
 }
 
 /// Section `[log]`.
@@ -186,6 +190,8 @@ impl Default for Cluster {
         Self {
             object_server: "127.0.0.1:6200".to_owned(),
             account_server: "127.0.0.1:6202".to_owned(),
+            read_timeout: Period::seconds(20),
+            write_timeout: Period::seconds(120),
         }
     }
 }

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::Body;
 use crate::body::BoxError;
 
 /// How far a body is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+enum Phase {
     /// Nobody has asked for it yet.
     Held,
     /// It is being sent.
@@ -37,11 +37,13 @@ pub(super) struct HeldBody(Arc<Shared>);
 struct Shared {
     /// Never contended for long: who polls the body and who decides take turns.
     state: Mutex<State>,
-    phase: watch::Sender<Phase>,
 }
 
 #[derive(Debug)]
 struct State {
+    phase: Phase,
+    /// Since when the other process has to do something; `None` while it waits for the body.
+    owed_since: Option<Instant>,
     body: Option<Body>,
     failure: Option<BoxError>,
     waker: Option<Waker>,
@@ -52,11 +54,12 @@ impl HeldBody {
     pub(super) fn new(body: Body) -> (Self, Body) {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
+                phase: Phase::Held,
+                owed_since: Some(Instant::now()),
                 body: Some(body),
                 failure: None,
                 waker: None,
             }),
-            phase: watch::Sender::new(Phase::Held),
         });
         (Self(Arc::clone(&shared)), Body::new(Sending(shared)))
     }
@@ -67,18 +70,19 @@ impl HeldBody {
         move || shared.go_on(Phase::Held, Phase::Flowing)
     }
 
-    /// Follows it on its way.
-    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
-        self.0.phase.subscribe()
+    /// Since when the other process has neither asked for the body, nor for more of it, nor answered; `None` while it
+    /// waits for whoever makes the body.
+    pub(super) fn owed_since(&self) -> Option<Instant> {
+        self.0.state.lock().owed_since
     }
 
     /// The body, when nobody has asked for it. It cannot be sent any more then.
     pub(super) fn take_unread(&self) -> Option<Body> {
         let mut state = self.0.state.lock();
-        if *self.0.phase.borrow() != Phase::Held {
+        if state.phase != Phase::Held {
             return None;
         }
-        self.0.phase.send_replace(Phase::Over);
+        state.phase = Phase::Over;
         state.wake();
         state.body.take()
     }
@@ -92,8 +96,8 @@ impl HeldBody {
 impl Drop for HeldBody {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
-        if *self.0.phase.borrow() != Phase::Sent {
-            self.0.phase.send_replace(Phase::Over);
+        if state.phase != Phase::Sent {
+            state.phase = Phase::Over;
             state.body = None;
             state.wake();
         }
@@ -110,8 +114,9 @@ impl Drop for Sending {
 impl Shared {
     fn go_on(&self, from: Phase, to: Phase) {
         let mut state = self.state.lock();
-        if *self.phase.borrow() == from {
-            self.phase.send_replace(to);
+        if state.phase == from {
+            state.phase = to;
+            state.owed_since = Some(Instant::now());
             state.wake();
         }
     }
@@ -134,7 +139,7 @@ impl http_body::Body for Sending {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut state = self.0.state.lock();
-        let phase = *self.0.phase.borrow();
+        let phase = state.phase;
         let polled = match (&mut state.body, phase) {
             (Some(body), Phase::Flowing) => Pin::new(body).poll_frame(context),
             (Some(_), Phase::Held) => Poll::Pending,
@@ -144,18 +149,25 @@ impl http_body::Body for Sending {
         match polled {
             Poll::Pending => {
                 state.waker = Some(context.waker().clone());
+                if phase == Phase::Flowing {
+                    state.owed_since = None;
+                }
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Ok(frame))) => {
+                state.owed_since = Some(Instant::now());
+                Poll::Ready(Some(Ok(frame)))
+            }
             Poll::Ready(Some(Err(error))) => {
                 state.body = None;
                 state.failure = Some(error);
-                self.0.phase.send_replace(Phase::Over);
+                state.phase = Phase::Over;
                 Poll::Ready(Some(Err("the body broke off".into())))
             }
             Poll::Ready(None) => {
                 state.body = None;
-                self.0.phase.send_replace(Phase::Sent);
+                state.phase = Phase::Sent;
+                state.owed_since = Some(Instant::now());
                 Poll::Ready(None)
             }
         }

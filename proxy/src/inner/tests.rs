@@ -11,7 +11,7 @@ use common::functional::{Context, Reply, Request as Functional, ask, container, 
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::token::Keyring;
 use common::{Etag, Properties, Timestamp};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::front::{self, Limits};
+
+mod away;
 
 /// Nothing here takes so long unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -65,7 +67,7 @@ fn client(address: SocketAddr) -> FunctionalService {
 }
 
 fn client_with(address: SocketAddr, key: ClusterKey, patience: Patience) -> FunctionalService {
-    Remote::new(address.to_string().parse().unwrap(), key, patience).into_service()
+    Arc::new(Remote::new(address.to_string().parse().unwrap(), key, patience)).into_service()
 }
 
 fn context() -> Context {
@@ -414,101 +416,4 @@ async fn long_answers_arrive() {
         .await
         .unwrap();
     assert_eq!(listing, long_listing());
-}
-
-/// Accepts connections and does with each what `with` says.
-async fn rude<F>(with: impl Fn(usize, TcpStream) -> F + Send + 'static) -> Server
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(async move {
-        let mut number = 0;
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(with(number, stream));
-            number += 1;
-        }
-    });
-    Server { address, task }
-}
-
-async fn read_head(stream: &mut TcpStream) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-}
-
-#[tokio::test]
-async fn a_dropped_connection_is_tried_again_where_that_is_safe() {
-    let server = rude(|number, mut stream| async move {
-        read_head(&mut stream).await;
-        if number % 2 == 1 {
-            let json = r#"{"policy":null}"#;
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nX-Stobj-Answer: body\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{json}",
-                json.len()
-            );
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    })
-    .await;
-    let client = client(server.address);
-    let fetch = policy::Fetch { known_version: 1 };
-    in_time(ask(&client, fetch, context(), Body::empty()))
-        .await
-        .unwrap();
-    // The third connection is dropped too, and a removal is not sent twice.
-    let delete = object::Delete {
-        path: path(),
-        if_delete_at: None,
-    };
-    let error = in_time(ask(&client, delete, context(), Body::empty())).await;
-    assert_eq!(error.unwrap_err().outcome(), &Outcome::Unavailable(Some(1)));
-}
-
-#[tokio::test]
-async fn a_body_that_was_not_asked_for_is_sent_over_another_connection() {
-    let server = start(|request| async move { count(request.body).await }).await;
-    let there = server.address;
-    let between = rude(move |number, mut stream| async move {
-        if number == 0 {
-            return read_head(&mut stream).await;
-        }
-        let mut onward = TcpStream::connect(there).await.unwrap();
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
-    })
-    .await;
-    let (body, _) = watched("hello");
-    let (answer, _) = in_time(ask(&client(between.address), put(), context(), body))
-        .await
-        .unwrap();
-    assert_eq!(answer.etag.as_str(), "5");
-}
-
-#[tokio::test]
-async fn nobody_waits_for_ever() {
-    let silent = rude(|_, mut stream| async move {
-        let mut end = Vec::new();
-        let _ = stream.read_to_end(&mut end).await;
-    })
-    .await;
-    let patience = Patience {
-        answer: Duration::from_millis(200),
-        ..Patience::default()
-    };
-    let client = client_with(silent.address, key("ab"), patience);
-    let (body, _) = watched("x");
-    for body in [Body::empty(), body] {
-        let error = in_time(ask(&client, put(), context(), body)).await.unwrap_err();
-        assert_eq!(error.outcome(), &Outcome::Unavailable(Some(1)));
-    }
-    let vacant = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let error = in_time(ask(&self::client(vacant), get(), context(), Body::empty())).await;
-    assert_eq!(error.unwrap_err().status(), 503);
 }
