@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::Body;
@@ -56,6 +57,8 @@ pub struct Limits {
     pub client_timeout: Duration,
     /// For the requests that are under way when the end is asked for.
     pub drain_timeout: Duration,
+    /// From then until connections that rest are closed; meanwhile each answer says that it is the last.
+    pub lame_duck_timeout: Duration,
     /// Headers of a request.
     pub max_headers: usize,
 }
@@ -85,49 +88,109 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let builder = builder(&limits);
-    let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.max_connections.get()));
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::new(service, limits);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            Some(_ended) = connections.join_next() => continue,
+            Some(_ended) = connections.tasks.join_next() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer, place)) => connections.add(stream, peer, place),
             Err(error) => {
                 tracing::warn!("a connection cannot be accepted: {error}");
                 sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
+        }
+    }
+    connections.is_ending.store(true, Ordering::Relaxed);
+    connections.add_waiting(listener, &places);
+    connections.drain().await;
+}
+
+/// The connections of a listener, each a task.
+struct Connections {
+    service: HttpService,
+    limits: Limits,
+    builder: http1::Builder,
+    graceful: GracefulShutdown,
+    tasks: JoinSet<()>,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl Connections {
+    fn new(service: HttpService, limits: Limits) -> Self {
+        Self {
+            service,
+            limits,
+            builder: builder(&limits),
+            graceful: GracefulShutdown::new(),
+            tasks: JoinSet::new(),
+            is_ending: Arc::default(),
+        }
+    }
+
+    fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        // Answers are written whole; waiting for more to send would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
+        }
         let link = Link::default();
         let entrance = Entrance {
-            service: service.clone(),
+            service: self.service.clone(),
             peer,
-            client_timeout: limits.client_timeout,
+            client_timeout: self.limits.client_timeout,
             link: link.clone(),
+            is_ending: Arc::clone(&self.is_ending),
         };
-        let stream = Stream::new(stream, limits.header_timeout, limits.client_timeout, link);
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), entrance));
-        connections.spawn(async move {
+        let (header_timeout, client_timeout) = (self.limits.header_timeout, self.limits.client_timeout);
+        let stream = Stream::new(stream, header_timeout, client_timeout, link);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), entrance);
+        let connection = self.graceful.watch(connection);
+        self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, "connection broken off: {error}");
             }
             drop(place);
         });
     }
-    drop(listener);
-    if timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "requests were still under way after drain_timeout; they are broken off"
-        );
+
+    /// Takes on whoever waits to be accepted, and closes the listener: a connection that the kernel has made already
+    /// would be reset with it.
+    fn add_waiting(&mut self, listener: TcpListener, places: &Arc<Semaphore>) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(place) = Arc::clone(places).try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+        {
+            let stream = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            match stream {
+                Ok(stream) => self.add(stream, peer, place),
+                Err(error) => tracing::debug!(%peer, "a connection cannot be taken on: {error}"),
+            }
+        }
     }
-    connections.shutdown().await;
+
+    /// Waits for all to end: for a while of themselves, as each answer now says that it is the last, so that no client
+    /// is cut that is just sending its next request; then those that rest are closed, and what is under way ends.
+    async fn drain(mut self) {
+        let lame_duck = self.limits.lame_duck_timeout.min(self.limits.drain_timeout);
+        let all_ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(lame_duck, all_ended).await.is_ok() {
+            return;
+        }
+        let rest = self.limits.drain_timeout.saturating_sub(lame_duck);
+        if timeout(rest, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!(
+                connections = self.tasks.len(),
+                "requests were still under way after drain_timeout; they are broken off"
+            );
+        }
+        self.tasks.shutdown().await;
+    }
 }
 
 type Place = tokio::sync::OwnedSemaphorePermit;
@@ -142,10 +205,6 @@ async fn accept(
         .await
         .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    // Answers are written whole; waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
-    }
     Ok((stream, peer, place))
 }
 
@@ -167,6 +226,7 @@ struct Entrance {
     peer: SocketAddr,
     client_timeout: Duration,
     link: Link,
+    is_ending: Arc<AtomicBool>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Entrance {
@@ -181,6 +241,7 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
         let (body, unread) = RequestBody::wrap(incoming, &head.headers, self.client_timeout, &self.link);
         let service = self.service.clone();
         let link = self.link.clone();
+        let is_ending = Arc::clone(&self.is_ending);
         Box::pin(async move {
             let mut response =
                 response_body::announced(service.handle(Request::from_parts(head, body)).await?);
@@ -194,9 +255,11 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
                 }
                 None => true,
             };
+            let close = HeaderValue::from_static("close");
             if !can_go_on {
                 link.linger();
-                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            } else if is_ending.load(Ordering::Relaxed) {
                 response.headers_mut().insert(CONNECTION, close);
             } else if keeps_alive {
                 let keep_alive = HeaderValue::from_static("keep-alive");

@@ -303,6 +303,7 @@ impl Plan {
             header_timeout: self.proxy.header_timeout.0,
             client_timeout: self.proxy.client_timeout.0,
             drain_timeout: self.proxy.drain_timeout.0,
+            lame_duck_timeout: self.proxy.lame_duck_timeout.0,
             max_headers: Limits::max_headers_of(&self.constraints),
         };
         match self.part {

@@ -37,6 +37,8 @@ pub struct Proxy {
     pub client_timeout: Period,
     /// How long requests that are under way may go on when the server is told to end.
     pub drain_timeout: Period,
+    /// How long connections that rest are kept then, so that nobody is cut who is just sending the next request.
+    pub lame_duck_timeout: Period,
     /// Headers that are kept with an object besides its metadata.
     pub allowed_headers: Vec<String>,
 }
@@ -130,6 +132,7 @@ impl Default for Proxy {
             header_timeout: Period::seconds(30),
             client_timeout: Period::seconds(60),
             drain_timeout: Period::seconds(60),
+            lame_duck_timeout: Period::seconds(1),
             allowed_headers: allowed_headers.map(str::to_owned).into(),
         }
     }

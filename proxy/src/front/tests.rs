@@ -27,6 +27,7 @@ fn limits() -> Limits {
         header_timeout: DEADLINE,
         client_timeout: DEADLINE,
         drain_timeout: DEADLINE,
+        lame_duck_timeout: Duration::ZERO,
         max_headers: 201,
     }
 }
@@ -401,6 +402,50 @@ async fn the_end_waits_for_requests_under_way() {
 }
 
 #[tokio::test]
+async fn connections_that_rest_are_told_of_the_end_before_they_are_closed() {
+    let patient = Limits {
+        lame_duck_timeout: DEADLINE,
+        ..limits()
+    };
+    let mut server = start(patient, echo).await;
+    let (mut resting, mut leaving) = (Client::connect(&server).await, Client::connect(&server).await);
+    for client in [&mut resting, &mut leaving] {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let head = client.until("\r\n\r\n").await;
+        assert!(!head.contains("Connection: close"), "{head}");
+    }
+    // Whoever is in the kernel's queue by now is served still.
+    let mut waiting = Client::connect(&server).await;
+    server.stop.take().unwrap().send(()).unwrap();
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    for client in [&mut resting, &mut waiting] {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let last = client.rest().await;
+        assert!(last.contains("Connection: close"), "{last}");
+    }
+    assert!(!server.served.is_finished(), "one connection still rests");
+    drop(leaving);
+    timeout(DEADLINE, server.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn connections_that_rest_are_closed_in_time() {
+    let limits = Limits {
+        lame_duck_timeout: Duration::from_millis(50),
+        ..limits()
+    };
+    let mut server = start(limits, echo).await;
+    let mut resting = Client::connect(&server).await;
+    resting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    resting.until("\r\n\r\n").await;
+    server.stop.take().unwrap().send(()).unwrap();
+    resting.rest().await;
+    timeout(DEADLINE, server.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn the_end_does_not_wait_for_ever() {
     let entered = Arc::new(Notify::new());
     let inside = Arc::clone(&entered);
@@ -410,6 +455,7 @@ async fn the_end_does_not_wait_for_ever() {
     };
     let hasty = Limits {
         drain_timeout: Duration::from_millis(50),
+        lame_duck_timeout: DEADLINE,
         ..limits()
     };
     let mut server = start(hasty, stuck).await;

@@ -53,6 +53,7 @@ where
         header_timeout: DEADLINE,
         client_timeout: DEADLINE,
         drain_timeout: DEADLINE,
+        lame_duck_timeout: Duration::ZERO,
         max_headers: 201,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
