@@ -174,10 +174,19 @@ impl Plan {
     /// # Errors
     /// When something cannot be opened; what was opened before is closed again.
     pub async fn start(self) -> Result<Server, StartError> {
+        self.start_on(None).await
+    }
+
+    /// The same, on a socket that was handed over instead of the configured address: who connects before the start,
+    /// or between two of them, waits in the kernel's queue.
+    ///
+    /// # Errors
+    /// As of [`start`](Self::start).
+    pub async fn start_on(self, socket: Option<std::net::TcpListener>) -> Result<Server, StartError> {
         self.make_directories()?;
         let limits = self.limits();
         let mut servers = Servers::default();
-        match self.open(&mut servers).await {
+        match self.open(&mut servers, socket).await {
             Ok((service, listener, address, first_start)) => Ok(self.run(Opened {
                 limits,
                 servers,
@@ -199,6 +208,7 @@ impl Plan {
     async fn open(
         &self,
         servers: &mut Servers,
+        socket: Option<std::net::TcpListener>,
     ) -> Result<(HttpService, TcpListener, SocketAddr, Option<FirstStart>), StartError> {
         let remotes = Remotes::new(&self.cluster, self.keys.keyring());
         let mut password = None;
@@ -226,7 +236,7 @@ impl Plan {
             Part::ObjectServer => inner::service(object_server, remotes.key),
             Part::AccountServer => inner::service(account_server, remotes.key),
         };
-        let (listener, address) = self.bind().await?;
+        let (listener, address) = self.bind(socket).await?;
         let first_start = match password {
             Some(password) if self.part == Part::Everything => {
                 Some(FirstStart::new(&self.service, address, password).await)
@@ -272,23 +282,28 @@ impl Plan {
         match self.policy.refresh().await {
             Err(error) if self.part == Part::Everything => Err(open_error("the table of users")(error)),
             Err(error) => {
-                tracing::warn!(
-                    "the account-server at {} does not answer yet: {error}",
-                    self.cluster.account_server
-                );
+                tracing::warn!("nobody can be admitted yet: {error}");
                 Ok(())
             }
             Ok(_) => Ok(()),
         }
     }
 
-    async fn bind(&self) -> Result<(TcpListener, SocketAddr), StartError> {
+    async fn bind(
+        &self,
+        socket: Option<std::net::TcpListener>,
+    ) -> Result<(TcpListener, SocketAddr), StartError> {
         let address = match self.part {
             Part::Everything | Part::Proxy => self.proxy.listen.to_string(),
             Part::ObjectServer => self.cluster.object_server.clone(),
             Part::AccountServer => self.cluster.account_server.clone(),
         };
-        let bound = TcpListener::bind(address.as_str()).await;
+        let bound = match socket {
+            Some(socket) => socket
+                .set_nonblocking(true)
+                .and_then(|()| TcpListener::from_std(socket)),
+            None => TcpListener::bind(address.as_str()).await,
+        };
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         match bound {
             Ok((address, listener)) => Ok((listener, address)),

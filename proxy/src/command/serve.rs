@@ -2,9 +2,11 @@
 //! each a part of it.
 
 use std::io::{self, IsTerminal as _};
+use std::net::TcpListener;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use listenfd::ListenFd;
 use proxy::serve::{Part, Plan};
 use proxy::settings::{Log, LogFormat};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -26,6 +28,7 @@ pub(super) struct Serve {
 
 /// Runs until the process is told to end.
 pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
+    let socket = socket_handed_over()?;
     let (section, key) = match part {
         Part::Everything | Part::Proxy => ("proxy", "listen"),
         Part::ObjectServer => ("cluster", "object_server"),
@@ -42,12 +45,12 @@ pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no threads can be started")?;
-    runtime.block_on(serve(plan))
+    runtime.block_on(serve(plan, socket))
 }
 
-async fn serve(plan: Plan) -> anyhow::Result<()> {
+async fn serve(plan: Plan, socket: Option<TcpListener>) -> anyhow::Result<()> {
     let mut ends = Ends::new().context("signals cannot be caught")?;
-    let server = plan.start().await?;
+    let server = plan.start_on(socket).await?;
     if let Some(told) = server.first_start() {
         say(told)?;
     }
@@ -58,6 +61,17 @@ async fn serve(plan: Plan) -> anyhow::Result<()> {
         stopped = server.stop() => stopped.context("not everything could be written down"),
         () = ends.next() => bail!("ended at once; what was under way is lost"),
     }
+}
+
+/// The socket that systemd, or whoever else keeps it while the server restarts, passes on (`LISTEN_FDS`).
+fn socket_handed_over() -> anyhow::Result<Option<TcpListener>> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() > 1 {
+        bail!("{} sockets were handed over; one is needed", passed.len());
+    }
+    passed
+        .take_tcp_listener(0)
+        .context("the socket that was handed over")
 }
 
 /// The signals that ask for the end.
