@@ -128,7 +128,11 @@ impl Stream {
             let did_something = match step {
                 Ok(Ok(did_something)) => Some(did_something),
                 Ok(Err(error)) => {
-                    tracing::warn!(account = %self.account.name, %error, "the mirror takes no changes; they wait");
+                    let account = &self.account.name;
+                    match self.state.lock().is_away {
+                        false => tracing::warn!(%account, %error, "the mirror takes no changes; they wait"),
+                        true => tracing::debug!(%account, %error, "the mirror still takes no changes"),
+                    }
                     None
                 }
                 Err(_) => {
