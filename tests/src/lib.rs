@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod client;
+pub mod cluster;
 pub mod fault;
 pub mod listing;
+pub mod load;
 pub mod log;
 pub mod mariadb;
 pub mod process;
@@ -12,6 +14,8 @@ pub mod response;
 pub mod server;
 
 pub use client::Client;
+pub use cluster::{Cluster, Socket};
+pub use load::Load;
 pub use mariadb::MariaDb;
 pub use process::Process;
 pub use raw::Connection;

@@ -24,10 +24,12 @@ pub struct Process {
 impl Process {
     /// Starts `command` and waits until it says where it listens.
     pub async fn start(command: &mut Command) -> Self {
-        let piped = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        Self::start_with(command, Stdio::null()).await
+    }
+
+    /// The same with `stdin` as the standard input.
+    pub async fn start_with(command: &mut Command, stdin: Stdio) -> Self {
+        let piped = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped
             .kill_on_drop(true)
             .spawn()
@@ -68,8 +70,31 @@ impl Process {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Lets it hang: it keeps its connections, and the kernel makes new ones for it, but it does nothing.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        kill_process(id.expect("a process has a number"), Signal::TERM).expect("the server is ours");
+        kill_process(id.expect("a process has a number"), signal).expect("the server is ours");
+    }
+
+    /// The most memory it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(path).expect("the server has not ended");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("Linux shows a process's peak memory") * 1024
     }
 
     /// Waits until it has ended by itself.

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::log::Log;
+use crate::process::Process;
 use crate::response::Response;
 use crate::server::Server;
 
@@ -26,14 +27,21 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub async fn open(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.address())
-            .await
-            .expect("the server listens");
+        Self::connect(server.address(), server.log()).await
+    }
+
+    /// Connects to a process that the test started by itself.
+    pub async fn to(process: &Process) -> Self {
+        Self::connect(process.address(), process.log()).await
+    }
+
+    async fn connect(address: &str, log: &Log) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a TCP socket takes TCP_NODELAY");
         Self {
             stream: BufReader::new(stream),
             sent: String::new(),
-            log: server.log().clone(),
+            log: log.clone(),
         }
     }
 
@@ -45,6 +53,11 @@ impl Connection {
             .collect();
         self.stream.write_all(bytes.as_ref()).await.ok();
         self
+    }
+
+    /// Sends as much of `bytes` as is taken at once, and says how much. A server that has closed takes all.
+    pub async fn send_some(&mut self, bytes: &[u8]) -> usize {
+        self.stream.write(bytes).await.unwrap_or(bytes.len())
     }
 
     /// Says that nothing more will be sent.
@@ -71,6 +84,17 @@ impl Connection {
         let closed = closing.unwrap_or_else(|_| panic!("the connection stays open after {:?}", self.sent));
         closed.ok(); // a reset is an end too
         rest
+    }
+
+    /// Reads the head of a response and leaves its body unread; its status is 200.
+    pub async fn head_of_response(&mut self) {
+        let status_line = self.line().await;
+        assert!(
+            status_line.contains(" 200 "),
+            "{:?} was answered by {status_line:?}",
+            self.sent
+        );
+        while !self.line().await.is_empty() {}
     }
 
     async fn read_response(&mut self, has_body: bool) -> Response {
@@ -130,7 +154,8 @@ impl Connection {
         body.into()
     }
 
-    async fn exactly(&mut self, length: usize) -> Vec<u8> {
+    /// The next bytes of a body.
+    pub async fn exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream
             .read_exact(&mut bytes)

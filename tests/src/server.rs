@@ -114,7 +114,10 @@ impl Server {
 
     /// The most memory that any of the processes ever held, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let peaks = self.process_ids().into_iter().map(peak_memory);
+        let own = self.own();
+        let peaks = std::iter::once(&own.process)
+            .chain(&own.behind)
+            .map(Process::peak_memory);
         peaks.max().expect("a server has a process")
     }
 
@@ -174,14 +177,6 @@ impl Drop for Server {
             }
         }
     }
-}
-
-fn peak_memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
-    let status = status.expect("the server has not ended");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.expect("Linux shows a process's peak memory") * 1024
 }
 
 /// Takes everything out of an account that earlier tests used too.

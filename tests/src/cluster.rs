@@ -1,0 +1,182 @@
+//! The processes of one store, started and ended one by one, at addresses that stay.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use crate::client::Client;
+use crate::mariadb::OwnDatabase;
+use crate::process::Process;
+use crate::program;
+use crate::server::{ADMIN_PASSWORD, DATABASE_SETTING, Database};
+
+/// Nothing here takes so long unless it hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two questions whether a state has come.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// `stobj proxy`, `stobj object-server` and `stobj account-server` over one directory, to be started in any order.
+#[derive(Debug)]
+pub struct Cluster {
+    directory: TempDir,
+    object_server: Place,
+    account_server: Place,
+    settings: String,
+    database: Option<OwnDatabase>,
+}
+
+/// An address that nobody else gets, and on which one process listens at a time.
+#[derive(Debug)]
+struct Place {
+    /// Bound, and never listening: whoever connects while no process listens is refused.
+    _socket: TcpSocket,
+    address: SocketAddr,
+}
+
+/// A socket that outlives the processes that serve it, as systemd keeps it: whoever connects between two of them
+/// waits.
+#[derive(Debug)]
+pub struct Socket {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Place {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("the system has TCP");
+        socket
+            .set_reuseaddr(true)
+            .expect("a TCP socket takes SO_REUSEADDR");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a port is free");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        Self {
+            _socket: socket,
+            address,
+        }
+    }
+}
+
+impl Socket {
+    /// On a port that is free.
+    pub fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        Self { listener, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn handed_over(&self) -> Stdio {
+        let again = self.listener.try_clone().expect("a socket can be shared");
+        OwnedFd::from(again).into()
+    }
+}
+
+impl Cluster {
+    /// With the keys that all processes share, and nothing running.
+    pub async fn new() -> Self {
+        Self::with_settings("").await
+    }
+
+    /// The same with settings of its own.
+    pub async fn with_settings(settings: &str) -> Self {
+        let cluster = Self {
+            directory: tempfile::tempdir().expect("a temporary directory can be made"),
+            object_server: Place::new(),
+            account_server: Place::new(),
+            settings: settings.to_owned(),
+            database: Database::wanted().create().await,
+        };
+        cluster.start("account-server").await.end().await;
+        cluster
+    }
+
+    /// Where the object-server listens, when it runs.
+    pub fn object_server(&self) -> SocketAddr {
+        self.object_server.address
+    }
+
+    /// Where the account-server listens, when it runs.
+    pub fn account_server(&self) -> SocketAddr {
+        self.account_server.address
+    }
+
+    /// Starts `stobj {part}`, which opens its socket itself.
+    pub async fn start(&self, part: &str) -> Process {
+        let mut command = Command::new(program::server());
+        Process::start(self.complete(&mut command, part)).await
+    }
+
+    /// Starts `stobj {part}` on a socket that is there already.
+    pub async fn start_on(&self, socket: &Socket, part: &str) -> Process {
+        const PASS_ON: &str = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", PASS_ON, "sh"]).arg(program::server());
+        let process = Process::start_with(self.complete(&mut command, part), socket.handed_over()).await;
+        assert_eq!(process.address(), socket.address.to_string());
+        process
+    }
+
+    fn complete<'a>(&self, command: &'a mut Command, part: &str) -> &'a mut Command {
+        let configuration = self.directory.path().join("stobj.toml");
+        std::fs::write(&configuration, &self.settings).expect("the temporary directory is ours");
+        let command = program::without_settings(command);
+        if let Some(database) = &self.database {
+            command.env(DATABASE_SETTING, database.url());
+        }
+        command
+            .arg(part)
+            .arg("--config")
+            .arg(configuration)
+            .arg("--data")
+            .arg(self.directory.path().join("data"))
+            .current_dir(self.directory.path())
+            .env(
+                "STOBJ_CLUSTER__OBJECT_SERVER",
+                self.object_server.address.to_string(),
+            )
+            .env(
+                "STOBJ_CLUSTER__ACCOUNT_SERVER",
+                self.account_server.address.to_string(),
+            )
+            .env("STOBJ_PROXY__LISTEN", "127.0.0.1:0")
+            .env("STOBJ_ADMIN_PASSWORD", ADMIN_PASSWORD)
+    }
+}
+
+impl Process {
+    /// Asks it to end, and waits for that.
+    pub async fn end(mut self) {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {:?}", self.log().lines());
+    }
+
+    /// A client of the administrator, as soon as one is admitted.
+    pub async fn admin(&self) -> Client {
+        let client = Client::of(self);
+        let ready = || async { client.ask_for_token("admin:admin", ADMIN_PASSWORD).await.status() == 200 };
+        until("the administrator is admitted", ready).await;
+        client.login("admin:admin", ADMIN_PASSWORD).await
+    }
+}
+
+/// Waits until `is_so` says so.
+pub async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
+    let asking = async {
+        while !is_so().await {
+            sleep(PAUSE).await;
+        }
+    };
+    let in_time = timeout(DEADLINE, asking).await;
+    assert!(in_time.is_ok(), "{what}: not within {DEADLINE:?}");
+}
