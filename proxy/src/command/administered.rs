@@ -15,7 +15,7 @@ use super::Source;
 /// What answers a subcommand's requests.
 pub(super) enum Administered {
     /// A server that runs, through its front door.
-    Running(Session),
+    Running(Box<Session>),
     /// The database, opened by this process.
     Opened(AccountServer),
 }
@@ -27,7 +27,7 @@ impl Administered {
     /// When the log-in fails, or the database cannot be opened.
     pub(super) async fn open(source: &Source) -> anyhow::Result<Self> {
         if let Some(login) = Login::from_environment(|name| std::env::var(name).ok())? {
-            return Ok(Self::Running(Session::log_in(&login).await?));
+            return Ok(Self::Running(Box::new(Session::log_in(&login).await?)));
         }
         let mut config: Config = source.load([]);
         let storage: Storage = config.read("storage");
