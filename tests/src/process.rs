@@ -105,6 +105,11 @@ impl Process {
             .expect("the server is our child")
     }
 
+    /// Begins to kill it, and does not wait for that.
+    pub fn begin_kill(&mut self) {
+        self.child.start_kill().expect("the server is our child");
+    }
+
     /// Kills it as a power cut would.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("the server is our child");

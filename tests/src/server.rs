@@ -152,6 +152,9 @@ impl Server {
     /// Kills the server as a power cut would. What is returned starts it again on the same data.
     pub async fn kill(mut self) -> Builder {
         let own = self.own.as_mut().expect("only a server of our own is killed");
+        // All at once, the proxy first, so that it has no time to tell a client that the others are away.
+        own.process.begin_kill();
+        own.behind.iter_mut().for_each(Process::begin_kill);
         for process in own.behind.iter_mut().chain([&mut own.process]) {
             process.kill().await;
         }

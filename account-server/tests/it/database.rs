@@ -30,11 +30,8 @@ impl Database {
             Ok("sqlite") | Err(_) => return Self::Sqlite,
             Ok(other) => panic!("{DATABASE} is {other:?}, neither sqlite nor mariadb"),
         }
-        let url = std::env::var(MARIADB).unwrap_or_else(|_| {
-            panic!(
-                "{MARIADB} names no database; `cargo run -p integration-tests --bin with-mariadb` starts one"
-            )
-        });
+        let url = std::env::var(MARIADB)
+            .unwrap_or_else(|_| panic!("{MARIADB} names no database; target/debug/with-mariadb starts one"));
         let announced = MySqlConnectOptions::from_str(&url).unwrap();
         let announced = Box::new(announced.disable_statement_logging());
         let name = format!("test_{:016x}", getrandom::u64().unwrap());
