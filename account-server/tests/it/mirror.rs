@@ -295,6 +295,16 @@ impl Step {
         }
     }
 
+    /// What an owner sends for it that has these containers: a container comes before what is put into it.
+    fn nodes(&self, containers: &BTreeSet<String>) -> Vec<Node> {
+        match self {
+            Self::Put(container, ..) if !containers.contains(container) => {
+                vec![put_container(container), self.node()]
+            }
+            _ => vec![self.node()],
+        }
+    }
+
     fn play(&self, objects: &mut BTreeMap<String, (i64, bool)>, containers: &mut BTreeSet<String>) {
         match self {
             Self::Put(container, name, bytes, expires) => {
@@ -343,12 +353,14 @@ fn totals_are_the_sums_after_any_history() {
                 let (mut objects, mut containers) = (BTreeMap::new(), BTreeSet::new());
                 let mut sent: Vec<Apply> = Vec::new();
                 for (steps, again) in &history {
-                    let batch = owner.batch(steps.iter().map(Step::node));
-                    server.ask(batch.clone()).await.unwrap();
-                    sent.push(batch);
+                    let mut nodes = Vec::new();
                     for step in steps {
+                        nodes.extend(step.nodes(&containers));
                         step.play(&mut objects, &mut containers);
                     }
+                    let batch = owner.batch(nodes);
+                    server.ask(batch.clone()).await.unwrap();
+                    sent.push(batch);
                     for batch in sent.iter().rev().take(*again).rev() {
                         let position = server.ask(batch.clone()).await.unwrap();
                         assert_eq!(position.seq, owner.seq);
