@@ -104,7 +104,7 @@ fn object_entry(line: Line) -> Result<container::Entry, Failure> {
                 name: ObjectName::new(text(name)?)
                     .map_err(|_| Failure::Inconsistent("stobj.path of an object is no object's name"))?,
                 bytes: counted(bytes),
-                etag: Etag::new(&etag.unwrap_or_default()),
+                etag: etag.unwrap_or_else(|| Etag::new("")),
                 content_type: content_type.unwrap_or_default(),
                 last_modified: Timestamp::from_units(counted(timestamp)),
                 listing,

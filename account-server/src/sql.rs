@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sqlx::mysql::MySqlArguments;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Database, Encode, MySql, MySqlConnection, Sqlite, SqliteConnection, Type};
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection};
 
 mod check;
 mod connect;
@@ -17,6 +18,7 @@ mod failure;
 mod many;
 mod migrate;
 mod row;
+mod sqlite;
 
 pub(crate) use connect::{Connector, Role};
 pub(crate) use failure::Failure;
@@ -60,6 +62,17 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Bytes(Cow<'a, [u8]>),
     Null,
+}
+
+impl Value<'_> {
+    /// The same, borrowed from nobody.
+    fn to_static(&self) -> Value<'static> {
+        match self {
+            Self::Int(number) => Value::Int(*number),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.to_vec())),
+            Self::Null => Value::Null,
+        }
+    }
 }
 
 impl From<i64> for Value<'_> {
@@ -109,7 +122,7 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum Link {
-    Sqlite(SqliteConnection),
+    Sqlite(sqlite::Link),
     MySql(MySqlConnection),
 }
 
@@ -173,7 +186,10 @@ impl Connection {
         use sqlx::Connection as _;
         let closing = async {
             match self.link {
-                Link::Sqlite(link) => link.close().await,
+                Link::Sqlite(link) => {
+                    link.close().await;
+                    Ok(())
+                }
                 Link::MySql(link) => link.close().await,
             }
         };
@@ -186,11 +202,11 @@ impl Connection {
 
     async fn run(&mut self, text: Text) -> Result<(), Failure> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let statement = sqlx::raw_sql(text.of(self.dialect()));
+        let text = text.of(self.dialect());
         let work = async {
             match &mut self.link {
-                Link::Sqlite(link) => statement.execute(link).await.map(|_| ()),
-                Link::MySql(link) => statement.execute(link).await.map(|_| ()),
+                Link::Sqlite(link) => link.send(text.into(), &[]).await.map(|_| ()),
+                Link::MySql(link) => Ok(sqlx::raw_sql(text).execute(link).await.map(|_| ())?),
             }
         };
         in_time(self.timeout, work).await
@@ -198,17 +214,10 @@ impl Connection {
 
     async fn send(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<u64, Failure> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let text = AssertSqlSafe(text);
         let work = async {
             Ok(match &mut self.link {
-                Link::Sqlite(link) => {
-                    let query = bind::<Sqlite>(sqlx::query(text), values);
-                    query.execute(link).await?.rows_affected()
-                }
-                Link::MySql(link) => {
-                    let query = bind::<MySql>(sqlx::query(text), values);
-                    query.execute(link).await?.rows_affected()
-                }
+                Link::Sqlite(link) => link.send(text, values).await?.touched,
+                Link::MySql(link) => bound(text, values).execute(link).await?.rows_affected(),
             })
         };
         in_time(self.timeout, work).await
@@ -216,15 +225,14 @@ impl Connection {
 
     async fn fetch(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let text = AssertSqlSafe(text);
         let work = async {
             Ok(match &mut self.link {
                 Link::Sqlite(link) => {
-                    let rows = bind::<Sqlite>(sqlx::query(text), values).fetch_all(link).await?;
-                    rows.into_iter().map(Row::Sqlite).collect()
+                    let answer = link.send(text, values).await?;
+                    answer.rows().map(Row::Sqlite).collect()
                 }
                 Link::MySql(link) => {
-                    let rows = bind::<MySql>(sqlx::query(text), values).fetch_all(link).await?;
+                    let rows = bound(text, values).fetch_all(link).await?;
                     rows.into_iter().map(Row::MySql).collect()
                 }
             })
@@ -233,31 +241,16 @@ impl Connection {
     }
 }
 
-async fn in_time<T>(
-    timeout: Duration,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(timeout, work).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(Failure::Timeout),
-    }
+async fn in_time<T>(timeout: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let result = tokio::time::timeout(timeout, work).await;
+    result.unwrap_or(Err(Failure::Timeout))
 }
 
-type Bound<'q, D> = Query<'q, D, <D as Database>::Arguments>;
-
-fn bind<'q, D>(mut query: Bound<'q, D>, values: &[Value<'_>]) -> Bound<'q, D>
-where
-    D: Database,
-    i64: for<'v> Encode<'v, D> + Type<D>,
-    Option<i64>: for<'v> Encode<'v, D> + Type<D>,
-    for<'v> &'v [u8]: Encode<'v, D> + Type<D>,
-{
-    for value in values {
-        query = match value {
-            Value::Int(number) => query.bind(*number),
-            Value::Bytes(bytes) => query.bind(&**bytes),
-            Value::Null => query.bind(None::<i64>),
-        };
-    }
-    query
+fn bound<'q>(text: Cow<'static, str>, values: &[Value<'_>]) -> Query<'q, MySql, MySqlArguments> {
+    let query = sqlx::query(AssertSqlSafe(text));
+    values.iter().fold(query, |query, value| match value {
+        Value::Int(number) => query.bind(*number),
+        Value::Bytes(bytes) => query.bind(&**bytes),
+        Value::Null => query.bind(None::<i64>),
+    })
 }

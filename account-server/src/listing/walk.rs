@@ -273,8 +273,14 @@ impl Walk {
     /// Adds what the rows of a scan are, and the rest of the scan when it was not read to its end.
     fn expand(&self, steps: &mut Vec<Step>, mut scan: Scan, rows: Vec<Node>, is_complete: bool) {
         let last = rows.last().map(|row| row.path.clone());
-        for row in rows {
-            let name = [scan.name.as_slice(), &row.path].concat();
+        steps.reserve(rows.len());
+        for mut row in rows {
+            let segment = std::mem::take(&mut row.path);
+            let name = if scan.name.is_empty() {
+                segment
+            } else {
+                [scan.name.as_slice(), &segment].concat()
+            };
             self.add(steps, name, row);
         }
         if let Some(last) = last.filter(|_| !is_complete) {

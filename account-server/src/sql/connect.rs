@@ -9,9 +9,9 @@ use std::time::Duration;
 use common::Error;
 use sqlx::ConnectOptions as _;
 use sqlx::mysql::MySqlConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{Connection, Dialect, Failure, Link, Text, check, migrate};
+use super::{Connection, Dialect, Failure, Link, Text, check, migrate, sqlite};
 use crate::Settings;
 
 /// Prepared statements kept by a connection.
@@ -27,7 +27,7 @@ pub(crate) struct Connector {
 
 #[derive(Clone, Debug)]
 enum Target {
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite(sqlite::Options),
     MySql(Box<MySqlConnectOptions>),
 }
 
@@ -48,11 +48,10 @@ impl Connector {
         let url = settings.database.expose();
         let timeout = settings.timeout.0;
         let target = if url.is_empty() {
-            let options = SqliteConnectOptions::new().filename(default_sqlite);
-            Target::Sqlite(Box::new(sqlite(options, settings)))
+            Target::Sqlite(sqlite(default_sqlite, settings))
         } else if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
-            Target::Sqlite(Box::new(sqlite(options, settings)))
+            Target::Sqlite(sqlite(options.get_filename(), settings))
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
             let options = MySqlConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
             Target::MySql(Box::new(
@@ -75,12 +74,8 @@ impl Connector {
     /// Connects.
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection, Failure> {
         let connecting = async {
-            Ok::<_, sqlx::Error>(match &self.target {
-                Target::Sqlite(options) => {
-                    let query_only = if role == Role::Reader { "ON" } else { "OFF" };
-                    let options = options.as_ref().clone().pragma("query_only", query_only);
-                    Link::Sqlite(options.connect().await?)
-                }
+            Ok::<_, Failure>(match &self.target {
+                Target::Sqlite(options) => Link::Sqlite(sqlite::Link::open(options.clone(), role).await?),
                 Target::MySql(options) => Link::MySql(options.connect().await?),
             })
         };
@@ -103,12 +98,13 @@ impl Connector {
 
     /// Connects as writer, brings the schema up to date and looks whether the database is one we can work with.
     pub(crate) async fn open(&self) -> Result<Connection, Error> {
-        let mut connection = self.connect(Role::Writer).await?;
-        match &mut connection.link {
-            Link::Sqlite(link) => migrate::migrator(Dialect::Sqlite).run(link).await,
-            Link::MySql(link) => migrate::mysql(link).await,
+        if let Target::Sqlite(options) = &self.target {
+            migrate::sqlite(options).await.map_err(Error::internal)?;
         }
-        .map_err(Error::internal)?;
+        let mut connection = self.connect(Role::Writer).await?;
+        if let Link::MySql(link) = &mut connection.link {
+            migrate::mysql(link).await.map_err(Error::internal)?;
+        }
         check::check(&mut connection).await?;
         Ok(connection)
     }
@@ -129,21 +125,14 @@ impl Connector {
     }
 }
 
-/// Durable with every commit, which batches make free. Waiting for a lock ends before our own time-out does, so
-/// that no thread hangs in a dropped connection.
-fn sqlite(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnectOptions {
+fn sqlite(file: &Path, settings: &Settings) -> sqlite::Options {
     let connections = settings.readers.get() as u64 + 1;
-    let cache_kib = (settings.sqlite_cache.0 / 1024 / connections).max(64);
-    options
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(settings.timeout.0 / 2)
-        .pragma("cache_size", format!("-{cache_kib}"))
-        .pragma("journal_size_limit", "67108864")
-        .statement_cache_capacity(STATEMENTS)
-        .disable_statement_logging()
+    sqlite::Options {
+        file: file.to_owned(),
+        busy_timeout: settings.timeout.0 / 2,
+        cache_kib: (settings.sqlite_cache.0 / 1024 / connections).max(64),
+        statements: STATEMENTS,
+    }
 }
 
 fn malformed(error: &sqlx::Error) -> Error {

@@ -1,8 +1,8 @@
 //! What can go wrong between us and a database, and what is to be done about it.
 
 use common::Error;
+use rusqlite::ErrorCode;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::sqlite::SqliteError;
 
 /// The pause that a refused caller is told to make.
 pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
@@ -13,9 +13,15 @@ pub(crate) enum Failure {
     /// It did not end in time; what became of it is not known.
     #[error("the database did not answer in time")]
     Timeout,
-    /// The database refused it, or was not there.
+    /// MySQL refused it, or was not there.
     #[error(transparent)]
-    Sql(#[from] sqlx::Error),
+    MySql(#[from] sqlx::Error),
+    /// SQLite refused it.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The thread of a connection could not be started, or has ended.
+    #[error("the connection's thread has ended")]
+    ThreadEnded,
     /// A row holds what it never may.
     #[error("inconsistent row: {0}")]
     Inconsistent(&'static str),
@@ -25,22 +31,32 @@ impl Failure {
     /// Whether the database is not there for us: its connection is to be dropped.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Timeout => true,
+            Self::Timeout | Self::ThreadEnded => true,
             Self::Inconsistent(_) => false,
-            Self::Sql(sqlx::Error::Database(error)) => {
-                if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
-                    return matches!(error.number(), 1021 | 1040 | 1053 | 1205 | 1290 | 2006 | 2013);
-                }
-                // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN
-                matches!(sqlite_code(error.as_ref()), Some(5 | 6 | 8 | 10 | 13 | 14))
+            Self::MySql(sqlx::Error::Database(error)) => {
+                let error = error.try_downcast_ref::<MySqlDatabaseError>();
+                error.is_some_and(|error| {
+                    matches!(error.number(), 1021 | 1040 | 1053 | 1205 | 1290 | 2006 | 2013)
+                })
             }
-            Self::Sql(error) => matches!(
+            Self::MySql(error) => matches!(
                 error,
                 sqlx::Error::Io(_)
                     | sqlx::Error::Tls(_)
                     | sqlx::Error::Protocol(_)
                     | sqlx::Error::WorkerCrashed
                     | sqlx::Error::BeginFailed
+            ),
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::ReadOnly
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::DiskFull
+                        | ErrorCode::CannotOpen
+                )
             ),
         }
     }
@@ -49,19 +65,14 @@ impl Failure {
     /// work at once.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::Database(error)) => error
+            Self::MySql(sqlx::Error::Database(error)) => error
                 .try_downcast_ref::<MySqlDatabaseError>()
                 .is_some_and(|error| matches!(error.number(), 1053 | 2006 | 2013)),
-            Self::Sql(_) => self.is_away(),
-            Self::Timeout | Self::Inconsistent(_) => false,
+            Self::MySql(_) => self.is_away(),
+            Self::ThreadEnded => true,
+            Self::Timeout | Self::Sqlite(_) | Self::Inconsistent(_) => false,
         }
     }
-}
-
-/// The primary result code, when the error is of SQLite.
-fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
-    error.try_downcast_ref::<SqliteError>()?;
-    error.code()?.parse::<i32>().ok().map(|extended| extended & 0xff)
 }
 
 impl From<Failure> for Error {

@@ -3,9 +3,10 @@
 //! Both dialects have the same steps under the same names. A released step is never edited.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{MySqlConnection, SqlSafeStr as _};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, SqlSafeStr as _};
 
-use super::{Dialect, Text};
+use super::{Dialect, Text, sqlite};
 
 macro_rules! step {
     ($version:literal, $name:literal) => {
@@ -27,12 +28,28 @@ const STEPS: [(i64, &str, Text); 3] = [
 ];
 
 /// All steps of one dialect.
-pub(super) fn migrator(dialect: Dialect) -> Migrator {
+fn migrator(dialect: Dialect) -> Migrator {
     let migrations = STEPS.map(|(version, name, text)| {
         let text = text.of(dialect).into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
     });
     Migrator::with_migrations(migrations.to_vec())
+}
+
+/// Makes the file where there is none, and brings it up to date over a connection of the migrator's own kind.
+pub(super) async fn sqlite(options: &sqlite::Options) -> Result<(), MigrateError> {
+    let mut link = SqliteConnectOptions::new()
+        .filename(&options.file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(options.busy_timeout)
+        .disable_statement_logging()
+        .connect()
+        .await?;
+    let migrated = migrator(Dialect::Sqlite).run(&mut link).await;
+    link.close().await?;
+    migrated
 }
 
 /// Brings MySQL up to date. Of several servers that start at once one does it, and the others wait: MariaDB knows

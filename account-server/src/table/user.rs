@@ -98,7 +98,7 @@ fn read(row: &Row) -> Result<User, Failure> {
         name: row.text(2)?,
         role: row.int(3)?,
         generation: counted(row.int(4)?),
-        password: row.optional_text(5)?,
+        password: row.optional_text(5)?.map(str::to_owned),
         groups,
     })
 }

@@ -1,5 +1,7 @@
 //! The statements that read pages of `stobj`.
 
+use common::Etag;
+
 use crate::sql::{Connection, Failure, Many, ManyText, Row, Text, Value};
 
 /// A row as listings need it.
@@ -12,7 +14,7 @@ pub(crate) struct Node {
     pub(crate) is_object: bool,
     pub(crate) timestamp: i64,
     pub(crate) bytes: i64,
-    pub(crate) etag: Option<String>,
+    pub(crate) etag: Option<Etag>,
     pub(crate) content_type: Option<String>,
     pub(crate) listing: Option<String>,
     pub(crate) delete_at: Option<i64>,
@@ -98,9 +100,9 @@ fn read(row: &Row) -> Result<Node, Failure> {
         is_object: row.int(4)? != 0,
         timestamp: row.int(5)?,
         bytes: row.int(6)?,
-        etag: row.optional_text(7)?,
-        content_type: row.optional_text(8)?,
-        listing: row.optional_text(9)?,
+        etag: row.optional_text(7)?.map(Etag::new),
+        content_type: row.optional_text(8)?.map(str::to_owned),
+        listing: row.optional_text(9)?.map(str::to_owned),
         delete_at: row.optional_int(10)?,
         sub_objects: row.int(11)?,
         sub_bytes: row.int(12)?,
