@@ -4,6 +4,8 @@
 //! ([`RenderListing`]), which become text here, once. The format is chosen before anything else is done, so that a
 //! client that accepts none is told so (406) without anybody's work.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use common::Body;
 use common::config::Config;
@@ -106,17 +108,17 @@ fn plain(listing: &RenderListing) -> Vec<u8> {
 }
 
 /// A content type without the parameters that only filters use.
-fn public_content_type(stored: &str) -> String {
+fn public_content_type(stored: &str) -> Cow<'_, str> {
     let is_internal = |part: &&str| {
         part.trim_start()
             .get(..6)
             .is_some_and(|start| start.eq_ignore_ascii_case("swift_"))
     };
     if !stored.contains("swift_") {
-        return stored.to_owned();
+        return Cow::Borrowed(stored);
     }
     let parts: Vec<_> = stored.split(';').filter(|part| !is_internal(part)).collect();
-    parts.join(";")
+    Cow::Owned(parts.join(";"))
 }
 
 /// What stands in a container's listing besides or instead of what is stored.

@@ -85,8 +85,10 @@ fn add_object(xml: &mut Vec<u8>, entry: &container::Entry) {
     element(xml, b"hash", hash.as_deref().unwrap_or(object.etag.as_str()));
     let bytes = overridden("bytes").unwrap_or_else(|| object.bytes.to_string());
     element(xml, b"bytes", &bytes);
-    let content_type =
-        overridden("content_type").unwrap_or_else(|| public_content_type(&object.content_type));
+    let content_type = match overridden("content_type") {
+        Some(text) => text.into(),
+        None => public_content_type(&object.content_type),
+    };
     element(xml, b"content_type", &content_type);
     element(xml, b"last_modified", &object.last_modified.iso());
     xml.extend_from_slice(b"</object>");
