@@ -42,6 +42,12 @@ impl<Request, Response, Failure> ArcService<Request, Response, Failure> {
         Self(Arc::new(Shared(service)))
     }
 
+    /// Puts a stage behind a pointer that makes its futures itself. It may hand a request on to another stage as it
+    /// is, which then costs next to nothing.
+    pub fn from_fn(answer: impl Fn(Request) -> BoxFuture<Response, Failure> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Direct(answer)))
+    }
+
     /// Sends `request` through.
     pub fn handle(&self, request: Request) -> BoxFuture<Response, Failure> {
         self.0.handle(request)
@@ -91,6 +97,17 @@ where
     }
 }
 
+struct Direct<F>(F);
+
+impl<F, Request, Response, Failure> Handle<Request, Response, Failure> for Direct<F>
+where
+    F: Fn(Request) -> BoxFuture<Response, Failure> + Send + Sync,
+{
+    fn handle(&self, request: Request) -> BoxFuture<Response, Failure> {
+        (self.0)(request)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +119,11 @@ mod tests {
         }));
         let answer = double.handle(21).await;
         assert_eq!(answer, Ok(42));
+        let odd_only = ArcService::from_fn(move |number| match number % 2 {
+            1 => double.handle(number),
+            _ => Box::pin(async move { Ok::<_, Infallible>(number) }),
+        });
+        assert_eq!(odd_only.handle(21).await, Ok(42));
+        assert_eq!(odd_only.handle(20).await, Ok(20));
     }
 }

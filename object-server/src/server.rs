@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use common::constraints::Constraints;
 use common::functional::{Action, Answer, Reply, Request};
-use common::service::FunctionalService;
-use common::{Body, Error, Outcome};
+use common::service::{BoxFuture, FunctionalService};
+use common::{Error, Outcome};
+use futures::TryFutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -97,9 +98,7 @@ impl ObjectServer {
     /// Answers functional requests.
     pub fn service(&self) -> FunctionalService {
         let owner = Arc::clone(&self.owner);
-        FunctionalService::new(tower::service_fn(move |request| {
-            answer(Arc::clone(&owner), request)
-        }))
+        FunctionalService::from_fn(move |request| Box::pin(answer(Arc::clone(&owner), request)))
     }
 
     /// Brings the mirror and the counters' checkpoint up to the last change and ends. Requests must have ended before.
@@ -115,42 +114,68 @@ impl ObjectServer {
     }
 }
 
-async fn answer(owner: Arc<Owner>, request: Request) -> Result<Reply, Error> {
+/// A future for each action: none is as large as the largest, and most requests are GETs.
+fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
+    use Action as A;
     let Request {
         action,
-        context,
+        context: at,
         body,
     } = request;
-    let context = &context;
-    let answer = match action {
-        Action::InfoGet(get) => Answer::InfoGet(owner.info(get).await?),
-        Action::AccountHead(head) => Answer::AccountHead(owner.head_account(head, context).await?),
-        Action::AccountList(list) => Answer::AccountList(owner.list_account(list, context).await?),
-        Action::AccountPut(put) => Answer::AccountPut(owner.put_account(put, context).await?),
-        Action::AccountPost(post) => Answer::AccountPost(owner.post_account(post, context).await?),
-        Action::AccountDelete(delete) => Answer::AccountDelete(owner.delete_account(delete, context).await?),
-        Action::ContainerHead(head) => Answer::ContainerHead(owner.head_container(head, context).await?),
-        Action::ContainerList(list) => Answer::ContainerList(owner.list_container(list, context).await?),
-        Action::ContainerPut(put) => Answer::ContainerPut(owner.put_container(put, context).await?),
-        Action::ContainerPost(post) => Answer::ContainerPost(owner.post_container(post, context).await?),
-        Action::ContainerDelete(delete) => {
-            Answer::ContainerDelete(owner.delete_container(delete, context).await?)
+    match action {
+        A::InfoGet(get) => reply(async move { owner.info(get).await.map(Answer::InfoGet) }),
+        A::AccountHead(head) => {
+            reply(async move { owner.head_account(head, &at).await.map(Answer::AccountHead) })
         }
-        Action::ObjectHead(head) => Answer::ObjectHead(owner.head_object(head, context).await?),
-        Action::ObjectGet(get) => {
-            let (got, body) = owner.get_object(get, context).await?;
-            return Ok(Reply {
-                answer: Answer::ObjectGet(got),
-                body,
-            });
+        A::AccountList(list) => {
+            reply(async move { owner.list_account(list, &at).await.map(Answer::AccountList) })
         }
-        Action::ObjectPut(put) => Answer::ObjectPut(owner.put_object(put, context, body).await?),
-        Action::ObjectPost(post) => Answer::ObjectPost(owner.post_object(post, context).await?),
-        Action::ObjectDelete(delete) => Answer::ObjectDelete(owner.delete_object(delete, context).await?),
-        _ => return Err(Outcome::NotImplemented.into()),
-    };
-    Ok(Reply {
-        answer,
-        body: Body::empty(),
-    })
+        A::AccountPut(put) => reply(async move { owner.put_account(put, &at).await.map(Answer::AccountPut) }),
+        A::AccountPost(post) => {
+            reply(async move { owner.post_account(post, &at).await.map(Answer::AccountPost) })
+        }
+        A::AccountDelete(delete) => {
+            reply(async move { owner.delete_account(delete, &at).await.map(Answer::AccountDelete) })
+        }
+        A::ContainerHead(head) => {
+            reply(async move { owner.head_container(head, &at).await.map(Answer::ContainerHead) })
+        }
+        A::ContainerList(list) => {
+            reply(async move { owner.list_container(list, &at).await.map(Answer::ContainerList) })
+        }
+        A::ContainerPut(put) => {
+            reply(async move { owner.put_container(put, &at).await.map(Answer::ContainerPut) })
+        }
+        A::ContainerPost(post) => {
+            reply(async move { owner.post_container(post, &at).await.map(Answer::ContainerPost) })
+        }
+        A::ContainerDelete(delete) => reply(async move {
+            owner
+                .delete_container(delete, &at)
+                .await
+                .map(Answer::ContainerDelete)
+        }),
+        A::ObjectHead(head) => {
+            reply(async move { owner.head_object(head, &at).await.map(Answer::ObjectHead) })
+        }
+        A::ObjectGet(get) => Box::pin(async move {
+            let (got, body) = owner.get_object(get, &at).await?;
+            let answer = Answer::ObjectGet(got);
+            Ok(Reply { answer, body })
+        }),
+        A::ObjectPut(put) => {
+            reply(async move { owner.put_object(put, &at, body).await.map(Answer::ObjectPut) })
+        }
+        A::ObjectPost(post) => {
+            reply(async move { owner.post_object(post, &at).await.map(Answer::ObjectPost) })
+        }
+        A::ObjectDelete(delete) => {
+            reply(async move { owner.delete_object(delete, &at).await.map(Answer::ObjectDelete) })
+        }
+        _ => Box::pin(std::future::ready(Err(Outcome::NotImplemented.into()))),
+    }
+}
+
+fn reply(answer: impl Future<Output = Result<Answer, Error>> + Send + 'static) -> BoxFuture<Reply, Error> {
+    Box::pin(answer.map_ok(Reply::new))
 }

@@ -3,9 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use common::functional::{Action, Reply, Request};
-use common::service::FunctionalService;
+use common::service::{BoxFuture, FunctionalService};
 use common::{Error, Outcome};
-use tower::service_fn;
 
 /// The servers behind a pipeline. The pipeline is built, and its configuration proven right, before any server is
 /// opened; until [`connect`](Self::connect) every request is answered 503.
@@ -38,31 +37,30 @@ impl Dispatch {
 
     /// The innermost stage of the pipeline.
     pub fn into_service(self) -> FunctionalService {
-        FunctionalService::new(service_fn(move |request: Request| {
-            let servers = Arc::clone(&self.0);
-            async move {
-                match servers.get() {
-                    Some(servers) => servers.handle(request).await,
-                    None => Err(Error::unavailable("the servers are not open yet", None)),
-                }
-            }
-        }))
+        FunctionalService::from_fn(move |request| match self.0.get() {
+            Some(servers) => servers.handle(request),
+            None => refuse(Error::unavailable("the servers are not open yet", None)),
+        })
     }
 }
 
 impl Servers {
-    async fn handle(&self, request: Request) -> Result<Reply, Error> {
+    fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
         match system_of(&request.action) {
-            "info" | "account" | "container" => self.owner.handle(request).await,
+            "info" | "account" | "container" => self.owner.handle(request),
             "object" if matches!(request.action, Action::ObjectCopy(_)) => {
                 // The `copy` filter takes these apart; without it nobody can.
-                Err(Outcome::NotImplemented.into())
+                refuse(Outcome::NotImplemented.into())
             }
-            "object" => self.owner.handle(request).await,
-            "mirror" | "user" | "policy" => self.account_server.handle(request).await,
-            _ => Err(Outcome::NotImplemented.into()),
+            "object" => self.owner.handle(request),
+            "mirror" | "user" | "policy" => self.account_server.handle(request),
+            _ => refuse(Outcome::NotImplemented.into()),
         }
     }
+}
+
+fn refuse(error: Error) -> BoxFuture<Reply, Error> {
+    Box::pin(std::future::ready(Err(error)))
 }
 
 fn system_of(action: &Action) -> &'static str {
@@ -75,6 +73,7 @@ mod tests {
     use common::functional::{Context, object, policy};
     use common::name::{AccountName, ContainerName, ObjectName};
     use common::{Body, Timestamp};
+    use tower::service_fn;
 
     fn saying(who: &'static str) -> FunctionalService {
         FunctionalService::new(service_fn(move |_: Request| async move {

@@ -3,7 +3,6 @@
 //! Everything that can be refused by looking at the head of a request is refused before its body is touched, so that
 //! a client that waits for `100 Continue` hears of it first.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use middleware::{Authenticated, PeerAddress, TransactionId};
-use tower::service_fn;
 
 mod account;
 mod container;
@@ -65,10 +63,10 @@ impl Functionalise {
     /// The same behind the seam.
     pub fn into_service(self) -> HttpService {
         let functionalise = Arc::new(self);
-        HttpService::new(service_fn(move |request| {
+        HttpService::from_fn(move |request| {
             let functionalise = Arc::clone(&functionalise);
-            async move { Ok::<_, Infallible>(functionalise.handle(request).await) }
-        }))
+            Box::pin(async move { Ok(functionalise.handle(request).await) })
+        })
     }
 
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
@@ -101,8 +99,11 @@ impl Functionalise {
             context: self.context(head),
         };
         match resource {
-            Resource::Account(account) => account::answer(&exchange, account).await,
-            Resource::Container(account, container) => container::answer(&exchange, account, container).await,
+            // In boxes of their own, so that the future of a GET of an object is no larger than it must be.
+            Resource::Account(account) => Box::pin(account::answer(&exchange, account)).await,
+            Resource::Container(account, container) => {
+                Box::pin(container::answer(&exchange, account, container)).await
+            }
             Resource::Object(path) => object::answer(&exchange, path, body).await,
         }
     }

@@ -60,6 +60,10 @@ struct Authorise {
 }
 
 impl FunctionalFilter for Authorise {
+    fn inner(&self) -> &FunctionalService {
+        &self.inner
+    }
+
     async fn handle(&self, request: Request) -> Result<Reply, Error> {
         match Target::of(&request.action) {
             Some(target) => self.resource(target, request).await,

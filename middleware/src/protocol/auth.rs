@@ -65,6 +65,10 @@ struct Auth {
 }
 
 impl ProtocolFilter for Auth {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
     async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         if self.policy.version() == 0 {
             return not_ready(&request);

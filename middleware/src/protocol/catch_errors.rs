@@ -60,6 +60,10 @@ struct CatchErrors {
 }
 
 impl ProtocolFilter for CatchErrors {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
     async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let extra = request.headers().get("x-trans-id-extra");
         let id = self.ids.next(extra.and_then(|extra| extra.to_str().ok()));

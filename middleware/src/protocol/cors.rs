@@ -97,15 +97,19 @@ struct ContainerCors {
 }
 
 impl ProtocolFilter for Cors {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
+    fn concerns(&self, request: &Request<Body>) -> bool {
+        request.method() == Method::OPTIONS || request.headers().contains_key(ORIGIN)
+    }
+
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let is_preflight = request.method() == Method::OPTIONS;
-        if !is_preflight && !request.headers().contains_key(ORIGIN) {
-            return pass(&self.inner, request).await;
-        }
         let Some(resource) = Resource::parse(request.uri().path()) else {
             return pass(&self.inner, request).await;
         };
-        if is_preflight {
+        if request.method() == Method::OPTIONS {
             return self.preflight(&resource, &request.into_parts().0).await;
         }
         let origin = request.headers().get(ORIGIN).cloned();

@@ -47,6 +47,10 @@ struct Gatekeeper {
 }
 
 impl ProtocolFilter for Gatekeeper {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
     async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         strip(request.headers_mut());
         if let Some(timestamp) = request.headers_mut().remove("x-timestamp") {

@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::filter::{ProtocolFilter, pass, protocol};
+use crate::filter::{ProtocolFilter, protocol};
 use crate::registry::Context;
 
 /// Section `[filter.healthcheck]`.
@@ -35,10 +35,15 @@ struct Healthcheck {
 }
 
 impl ProtocolFilter for Healthcheck {
-    async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if request.uri().path() != "/healthcheck" {
-            return pass(&self.inner, request).await;
-        }
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
+    fn concerns(&self, request: &Request<Body>) -> bool {
+        request.uri().path() == "/healthcheck"
+    }
+
+    async fn handle(&self, _request: Request<Body>) -> Response<Body> {
         if self.is_disabled().await {
             answer(StatusCode::SERVICE_UNAVAILABLE, "DISABLED BY FILE")
         } else {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Features;
-use crate::filter::{ProtocolFilter, pass, protocol};
+use crate::filter::{ProtocolFilter, protocol};
 use crate::registry::Context;
 
 /// Section `[filter.info]`.
@@ -89,10 +89,15 @@ struct Info {
 }
 
 impl ProtocolFilter for Info {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
+    fn concerns(&self, request: &Request<Body>) -> bool {
+        request.uri().path() == "/info"
+    }
+
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if request.uri().path() != "/info" {
-            return pass(&self.inner, request).await;
-        }
         let mut response = self.answer(&request);
         if let Some(origin) = request.headers().get(ORIGIN) {
             let headers = response.headers_mut();

@@ -37,15 +37,16 @@ struct ListingFormats {
 }
 
 impl ProtocolFilter for ListingFormats {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
+    fn concerns(&self, request: &Request<Body>) -> bool {
+        matches!(*request.method(), Method::GET | Method::HEAD) && names_a_listing(request.uri().path())
+    }
+
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let is_head = request.method() == Method::HEAD;
-        if !(is_head || request.method() == Method::GET) {
-            return pass(&self.inner, request).await;
-        }
-        let resource = Resource::parse(request.uri().path());
-        if resource.is_none_or(|resource| resource.is_object) {
-            return pass(&self.inner, request).await;
-        }
         let chosen = match negotiate::choose(request.uri().query(), request.headers()) {
             Ok(chosen) => chosen,
             Err(error) => return error.into_response(),
@@ -60,6 +61,16 @@ impl ProtocolFilter for ListingFormats {
         }
         response
     }
+}
+
+/// Whether a path is that of an account or a container.
+fn names_a_listing(path: &str) -> bool {
+    // Decoding only brings more slashes: what has a fourth one, and something behind it, is an object's or nobody's.
+    let is_object = path
+        .splitn(5, '/')
+        .nth(4)
+        .is_some_and(|object| !object.is_empty());
+    !is_object && Resource::parse(path).is_some_and(|resource| !resource.is_object)
 }
 
 fn rendered(response: Response<Body>, listing: RenderListing, chosen: Chosen) -> Response<Body> {

@@ -81,10 +81,15 @@ struct ProxyLogging {
 }
 
 impl ProtocolFilter for ProxyLogging {
+    fn inner(&self) -> &HttpService {
+        &self.inner
+    }
+
+    fn concerns(&self, _request: &Request<Body>) -> bool {
+        tracing::enabled!(target: TARGET, tracing::Level::INFO)
+    }
+
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
-            return pass(&self.inner, request).await;
-        }
         let mut line = Line::of(&request);
         let request = if request.body().is_end_stream() {
             request

@@ -33,6 +33,14 @@ struct Copy {
 }
 
 impl FunctionalFilter for Copy {
+    fn inner(&self) -> &FunctionalService {
+        &self.inner
+    }
+
+    fn concerns(&self, request: &Request) -> bool {
+        matches!(request.action, Action::ObjectCopy(_))
+    }
+
     async fn handle(&self, request: Request) -> Result<Reply, Error> {
         match request.action {
             Action::ObjectCopy(copy) => self.copy(copy, request.context).await,

@@ -45,6 +45,13 @@ pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: impl Display
     }
 }
 
+/// The same for what is text already.
+pub(super) fn set_text(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        headers.insert(name, value);
+    }
+}
+
 /// Sets a header to a number.
 pub(super) fn set_number(headers: &mut HeaderMap, name: &'static str, value: u64) {
     headers.insert(HeaderName::from_static(name), HeaderValue::from(value));

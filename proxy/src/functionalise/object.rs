@@ -8,7 +8,7 @@ use common::{Body, Error, Etag};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::headers::{X_TIMESTAMP, empty, quote, set, set_delete_at, set_properties};
+use super::headers::{X_TIMESTAMP, empty, quote, set, set_delete_at, set_properties, set_text};
 use super::query::is_truthy;
 use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart};
 
@@ -25,8 +25,8 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
                 &path.account,
             )?;
             match source {
-                Some(source) => copy(exchange, source, path).await,
-                None => put(exchange, path, body).await,
+                Some(source) => Box::pin(copy(exchange, source, path)).await,
+                None => Box::pin(put(exchange, path, body)).await,
             }
         }
         "COPY" => {
@@ -37,9 +37,9 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
                 &path.account,
             )?
             .ok_or_else(|| Error::precondition_failed("COPY needs a Destination header"))?;
-            copy(exchange, path, destination).await
+            Box::pin(copy(exchange, path, destination)).await
         }
-        "POST" => post(exchange, path).await,
+        "POST" => Box::pin(post(exchange, path)).await,
         _ => {
             let if_delete_at = expiry::if_delete_at(exchange.headers())?;
             exchange.ask(Delete { path, if_delete_at }).await?;
@@ -178,13 +178,17 @@ fn flag(headers: &HeaderMap, name: &str) -> bool {
         .is_some_and(is_truthy)
 }
 
+/// What answers have besides an object's properties, those headers included that filters and the front add.
+const USUAL_HEADERS: usize = 12;
+
 fn describe(headers: &mut HeaderMap, info: &Info) {
+    headers.reserve(USUAL_HEADERS + info.properties.len());
     set_properties(headers, &info.properties);
-    set(headers, header::CONTENT_TYPE, &info.content_type);
+    set_text(headers, header::CONTENT_TYPE, &info.content_type);
     if !info.etag.is_unknown() {
-        set(headers, header::ETAG, &info.etag);
+        set_text(headers, header::ETAG, info.etag.as_str());
     }
-    set(headers, header::LAST_MODIFIED, info.timestamp.http_date());
+    set_text(headers, header::LAST_MODIFIED, &info.timestamp.http_date());
     set(headers, X_TIMESTAMP, info.timestamp);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     set_delete_at(headers, info.delete_at);
@@ -225,8 +229,8 @@ fn stored_response(stored: &Stored) -> Response<Body> {
         StatusCode::ACCEPTED
     });
     let headers = response.headers_mut();
-    set(headers, header::ETAG, &stored.etag);
-    set(headers, header::LAST_MODIFIED, stored.timestamp.http_date());
+    set_text(headers, header::ETAG, stored.etag.as_str());
+    set_text(headers, header::LAST_MODIFIED, &stored.timestamp.http_date());
     response
 }
 

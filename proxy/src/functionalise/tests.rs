@@ -13,6 +13,7 @@ use http::Method;
 use middleware::RenderListing;
 use parking_lot::Mutex;
 use proptest::prelude::*;
+use tower::service_fn;
 
 use super::*;
 

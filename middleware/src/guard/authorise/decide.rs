@@ -122,7 +122,7 @@ fn covers(grant: &Grant, target: &Target) -> bool {
         None => true,
     };
     let is_below_prefix = match &target.object {
-        Some(object) => object.starts_with(&scope.object_prefix),
+        Some(object) => object.as_str().starts_with(&scope.object_prefix),
         None => scope.object_prefix.is_empty(),
     };
     scope.account == target.account

@@ -1,15 +1,14 @@
 //! What a functional request touches, and how.
 
 use common::functional::{Action, object};
-use common::name::{AccountName, ContainerName};
+use common::name::{AccountName, ContainerName, ObjectName};
 
 /// The resource of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) account: AccountName,
     pub(super) container: Option<ContainerName>,
-    /// The object's name.
-    pub(super) object: Option<String>,
+    pub(super) object: Option<ObjectName>,
     pub(super) level: Level,
     pub(super) access: Access,
     /// `{system}/{action}`.
@@ -54,7 +53,7 @@ impl Target {
             ..account(of, access)
         };
         let object = |path: &object::Path, access| Self {
-            object: Some(path.object.as_str().to_owned()),
+            object: Some(path.object.clone()),
             level: Level::Object,
             ..container(&path.account, &path.container, access)
         };
