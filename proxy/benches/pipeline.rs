@@ -28,6 +28,10 @@ use proxy::functionalise::Functionalise;
 use proxy::settings::Proxy;
 use tower::service_fn;
 
+/// The one of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TURNS: usize = 20;
 const REQUESTS: u32 = 20_000;
 const USER: u64 = 7;
