@@ -24,6 +24,7 @@ mod account;
 mod ancestors;
 mod attribute;
 mod body;
+mod buffers;
 mod children;
 mod confine;
 mod container;

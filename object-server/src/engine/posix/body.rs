@@ -10,11 +10,11 @@ use bytes::Bytes;
 use common::Body;
 use common::range::ByteRange;
 use http_body::{Frame, SizeHint};
-use rustix::buffer::spare_capacity;
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
+use super::buffers::{Buffer, Buffers};
 use crate::engine::Reader;
 
 /// Bytes of a frame. Measured over loopback (400 MiB from memory, best of 3 runs, GB/s): 64 KiB 2.5, 128 KiB 2.4, 256 KiB
@@ -40,9 +40,11 @@ impl Reader for FileReader {
             Some(ranges) => ranges.into(),
             None => whole().into_iter().collect(),
         };
+        let remaining = ranges.iter().map(|range| range.length()).sum();
         Body::new(FileBody {
-            remaining: ranges.iter().map(|range| range.length()).sum(),
+            remaining,
             ranges,
+            buffers: (remaining > CHUNK).then(Buffers::default),
             tries_nowait: self.tries_nowait,
             ahead: None,
             file: Arc::new(File {
@@ -79,14 +81,26 @@ struct FileBody {
     /// Bytes not yet handed out.
     remaining: u64,
     tries_nowait: bool,
-    ahead: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    /// `None`: one buffer is all that is needed.
+    buffers: Option<Buffers>,
+    ahead: Option<JoinHandle<io::Result<Chunk>>>,
 }
+
+/// A buffer with so many bytes of the file in it.
+type Chunk = (Buffer, usize);
 
 impl FileBody {
     /// The next chunk to read.
     fn next(&self) -> Option<(u64, usize)> {
         let range = self.ranges.front()?;
         Some((range.first, usize::try_from(range.length().min(CHUNK)).ok()?))
+    }
+
+    fn buffer(&self, length: usize) -> Buffer {
+        match &self.buffers {
+            Some(buffers) => buffers.take(length),
+            None => Buffer::single(length),
+        }
     }
 
     /// So many bytes of the next chunk are read, or being read.
@@ -106,19 +120,21 @@ impl FileBody {
             return;
         };
         self.advance(length);
-        let file = Arc::clone(&self.file);
+        let (file, mut buffer) = (Arc::clone(&self.file), self.buffer(length));
         self.ahead = Some(tokio::task::spawn_blocking(move || {
-            file.read_exactly(offset, length)
+            file.read_exactly(offset, &mut buffer.bytes()[..length])?;
+            Ok((buffer, length))
         }));
     }
 
     /// The next chunk, or as much of it as is in memory. `None`: none of it is.
-    fn read_now(&mut self) -> Option<io::Result<Vec<u8>>> {
+    fn read_now(&mut self) -> Option<io::Result<Chunk>> {
         let (offset, length) = self.next().filter(|_| self.tries_nowait)?;
-        match self.file.read_from_memory(offset, length) {
-            Ok(bytes) => {
-                self.advance(bytes.len());
-                Some(Ok(bytes))
+        let mut buffer = self.buffer(length);
+        match self.file.read_from_memory(offset, &mut buffer.bytes()[..length]) {
+            Ok(read) => {
+                self.advance(read);
+                Some(Ok((buffer, read)))
             }
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(Errno::OPNOTSUPP) => {
@@ -129,11 +145,11 @@ impl FileBody {
         }
     }
 
-    fn hand_out(&mut self, read: io::Result<Vec<u8>>) -> Result<Frame<Bytes>, io::Error> {
+    fn hand_out(&mut self, read: io::Result<Chunk>) -> Result<Frame<Bytes>, io::Error> {
         match read {
-            Ok(bytes) => {
-                self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
-                Ok(Frame::data(bytes.into()))
+            Ok((buffer, length)) => {
+                self.remaining = self.remaining.saturating_sub(length as u64);
+                Ok(Frame::data(buffer.into_frame(length)))
             }
             Err(error) => {
                 // Nothing follows an error.
@@ -150,34 +166,31 @@ impl File {
         self.file.as_ref().ok_or(Errno::BADF)
     }
 
-    fn read_from_memory(&self, offset: u64, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let mut buffers = [IoSliceMut::new(&mut bytes)];
+    /// How many bytes were read.
+    fn read_from_memory(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, Errno> {
+        let mut buffers = [IoSliceMut::new(bytes)];
         let read = rustix::io::preadv2(self.descriptor()?, &mut buffers, offset, ReadWriteFlags::NOWAIT)?;
         if read == 0 {
             // The end, too early: the other way says so.
             return Err(Errno::AGAIN);
         }
-        bytes.truncate(read);
-        Ok(bytes)
+        Ok(read)
     }
 
-    fn read_exactly(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            let at = offset + bytes.len() as u64;
-            match rustix::io::pread(self.descriptor()?, spare_capacity(&mut bytes), at) {
+    fn read_exactly(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match rustix::io::pread(self.descriptor()?, &mut bytes[done..], offset + done as u64) {
                 Ok(0) => {
                     let text = "the file is shorter than its attributes say";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                 }
-                Ok(_) | Err(Errno::INTR) => {}
+                Ok(read) => done += read,
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        // An allocation may be larger than was asked for.
-        bytes.truncate(length);
-        Ok(bytes)
+        Ok(())
     }
 }
 
