@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::attribute::write_all;
 use super::store::Store;
 use super::temporary::Temporary;
+use super::trouble::Trouble;
 use crate::engine::{EngineError, EngineFuture, Stage, Staged};
 use crate::node::ObjectAttributes;
 
@@ -15,13 +16,23 @@ use crate::node::ObjectAttributes;
 /// disk in pieces of it. Measured (400 MiB, best of 3 runs, MB/s): 128 KiB 880, 256 KiB 980, 512 KiB 840, 1 MiB 550.
 const SMALL: usize = 256 << 10;
 
+/// Of a long body so much at a time is sent to the disk while the rest still arrives, so that the sync at its end, for
+/// which the client waits, has little left to do.
+const FLUSHED_AHEAD: usize = 8 << 20;
+
 /// A file being written. While one buffer is on its way to the disk the next one fills; more wait.
 pub(super) struct FileStage {
     store: Arc<Store>,
     buffer: Vec<u8>,
     /// `None` as long as all of it fits the buffer.
     writing: Option<JoinHandle<Result<Written, EngineError>>>,
+    /// Bytes written since the last flush began.
+    unflushed: usize,
+    flushing: Option<Flushing>,
 }
+
+/// A flush on its way. What it finds wrong no later sync of the file tells again, so it must be asked.
+type Flushing = JoinHandle<Result<(), EngineError>>;
 
 /// A finished buffer: the file, and the buffer to be used again.
 type Written = (Temporary, Vec<u8>);
@@ -40,6 +51,8 @@ impl FileStage {
             store,
             buffer,
             writing: None,
+            unflushed: 0,
+            flushing: None,
         }
     }
 
@@ -61,8 +74,12 @@ impl FileStage {
             Some((temporary, spare)) => (Some(temporary), spare),
             None => (None, Vec::with_capacity(SMALL)),
         };
+        if let Some(temporary) = &temporary {
+            self.flush_ahead(temporary).await?;
+        }
         spare.clear();
         let buffer = std::mem::replace(&mut self.buffer, spare);
+        self.unflushed += buffer.len();
         self.writing = Some(tokio::task::spawn_blocking(move || {
             let temporary = match temporary {
                 Some(temporary) => temporary,
@@ -71,6 +88,26 @@ impl FileStage {
             store.pass("stage:before_write")?;
             write_all(temporary.file()?, &buffer)?;
             Ok((temporary, buffer))
+        }));
+        Ok(())
+    }
+
+    /// Begins to send what is written to the disk, when it is enough and the flush before is over.
+    async fn flush_ahead(&mut self, temporary: &Temporary) -> Result<(), EngineError> {
+        let is_due = self.store.is_durable() && self.unflushed >= FLUSHED_AHEAD;
+        if !is_due
+            || self
+                .flushing
+                .as_ref()
+                .is_some_and(|flushing| !flushing.is_finished())
+        {
+            return Ok(());
+        }
+        flushed(self.flushing.take()).await?;
+        let file = temporary.file()?.try_clone().map_err(Trouble::from)?;
+        self.unflushed = 0;
+        self.flushing = Some(tokio::task::spawn_blocking(move || {
+            Ok(rustix::fs::fdatasync(file)?)
         }));
         Ok(())
     }
@@ -98,7 +135,7 @@ impl Stage for FileStage {
         Box::pin(async move {
             let written = self.settle().await?;
             let (store, buffer) = (Arc::clone(&self.store), std::mem::take(&mut self.buffer));
-            super::blocking(move || {
+            let sealed = super::blocking(move || {
                 let mut temporary = match written {
                     Some((temporary, _)) => temporary,
                     None => Temporary::create(&store)?,
@@ -110,9 +147,19 @@ impl Stage for FileStage {
                     temporary,
                     attributes,
                 }) as Box<dyn Staged>)
-            })
-            .await
+            });
+            let (flushed, sealed) = tokio::join!(flushed(self.flushing.take()), sealed);
+            flushed?;
+            sealed
         })
+    }
+}
+
+/// Waits for a flush, if there is one.
+async fn flushed(flushing: Option<Flushing>) -> Result<(), EngineError> {
+    match flushing {
+        Some(flushing) => super::joined(flushing.await),
+        None => Ok(()),
     }
 }
 
