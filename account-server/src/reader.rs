@@ -9,6 +9,7 @@ use common::functional::policy::Fetch;
 use tokio::sync::oneshot;
 
 use crate::breaker::Breaker;
+use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
@@ -47,57 +48,74 @@ pub(crate) enum Found {
 
 /// Answers jobs until the queue is closed.
 pub(crate) async fn run(connector: Connector, breaker: Arc<Breaker>, queue: Arc<Queue<Job>>) {
-    let mut idle = None;
-    while let Some(job) = queue.take().await {
+    let mut reader = Reader {
+        connector,
+        breaker,
+        idle: None,
+    };
+    loop {
+        let job = match tokio::time::timeout(REST, queue.take()).await {
+            Ok(Some(job)) => job,
+            Ok(None) => break,
+            Err(_) => {
+                Idle::rested(&mut reader.idle).await;
+                continue;
+            }
+        };
         if job.waiting.is_closed() {
             continue;
         }
-        let answer = if breaker.is_open() {
-            Err(Failure::Timeout)
-        } else {
-            answer(&connector, &mut idle, &job.question).await
-        };
+        let answer = reader.answer(&job.question).await;
+        let _ = job.waiting.send(answer.map_err(Error::from));
+    }
+    if let Some(idle) = reader.idle {
+        idle.close().await;
+    }
+}
+
+/// A reader and its connection.
+struct Reader {
+    connector: Connector,
+    breaker: Arc<Breaker>,
+    idle: Option<Idle>,
+}
+
+impl Reader {
+    async fn answer(&mut self, question: &Question) -> Result<Found, Failure> {
+        if self.breaker.is_open() {
+            return Err(Failure::Timeout);
+        }
+        let answer = self.read_somehow(question).await;
         if let Err(failure) = &answer
             && failure.is_away()
         {
-            breaker.open(failure);
+            self.breaker.open(failure);
         }
-        let _ = job.waiting.send(answer.map_err(Error::from));
+        answer
     }
-    if let Some(connection) = idle {
-        connection.close().await;
-    }
-}
 
-/// Answers over the idle connection, or a new one when that has broken while it lay idle.
-async fn answer(
-    connector: &Connector,
-    idle: &mut Option<Connection>,
-    question: &Question,
-) -> Result<Found, Failure> {
-    if let Some(connection) = idle.take() {
-        match read(connection, idle, question).await {
-            Err(failure) if failure.is_broken_connection() => {}
-            answer => return answer,
+    /// Answers over the idle connection, or a new one when that has broken while it lay idle.
+    async fn read_somehow(&mut self, question: &Question) -> Result<Found, Failure> {
+        if let Some(connection) = Idle::take(&mut self.idle, &self.breaker) {
+            match self.read(connection, question).await {
+                Err(failure) if failure.is_broken_connection() => {}
+                answer => return answer,
+            }
         }
+        let connection = self.connector.connect(Role::Reader).await?;
+        self.read(connection, question).await
     }
-    let connection = connector.connect(Role::Reader).await?;
-    read(connection, idle, question).await
-}
 
-/// Answers from one snapshot, and keeps the connection when it is still good.
-async fn read(
-    mut connection: Connection,
-    idle: &mut Option<Connection>,
-    question: &Question,
-) -> Result<Found, Failure> {
-    connection.begin_read().await?;
-    let found = find(&mut connection, question).await;
-    if !found.as_ref().is_err_and(Failure::is_away) {
-        connection.rollback().await?;
-        *idle = Some(connection);
+    /// Answers from one snapshot, and keeps the connection when it is still good.
+    async fn read(&mut self, mut connection: Connection, question: &Question) -> Result<Found, Failure> {
+        connection.begin_read().await?;
+        let found = find(&mut connection, question).await;
+        if !found.as_ref().is_err_and(Failure::is_away) {
+            connection.rollback().await?;
+            self.idle = Some(Idle::new(connection, &self.breaker));
+        }
+        found
     }
-    found
 }
 
 async fn find(connection: &mut Connection, question: &Question) -> Result<Found, Failure> {

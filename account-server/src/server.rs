@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::Error;
 use common::service::{ArcService, FunctionalService};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::Settings;
-use crate::breaker::Breaker;
-use crate::mirror::{Directories, Reaper};
+use crate::breaker::{Breaker, FirstTry};
+use crate::mirror::Directories;
 use crate::queue::Queue;
+use crate::reader;
 use crate::service::Front;
 use crate::sql::Connector;
 use crate::writer::{self, Writer};
-use crate::{reader, sql};
 
 /// An account-server at work. Cloning it costs a reference count; the last clone that is dropped ends its tasks.
 #[derive(Clone, Debug)]
@@ -34,34 +34,32 @@ pub(crate) struct Inner {
 }
 
 impl AccountServer {
-    /// Connects to the database of `settings`, or opens the SQLite file `default_sqlite` when these name none;
-    /// brings its schema up to date and checks that its order is that of bytes.
+    /// Serves the database of `settings`, or the SQLite file `default_sqlite` when these name none: brings its schema
+    /// up to date and checks that its order is that of bytes. A database that is away, or lets nobody in, is no
+    /// error: until it can be used, what needs it is refused, and it is tried once a second.
     ///
     /// # Errors
-    /// When the database is not there, or is none that listings can be read from.
+    /// When no database can be meant by the settings, or it is there and none that this program can work with.
     pub async fn open(settings: &Settings, default_sqlite: &Path) -> Result<Self, Error> {
         let statements = Arc::new(AtomicU64::new(0));
         let connector = Connector::new(settings, default_sqlite, Arc::clone(&statements))?;
-        let mut connection = connector.open().await?;
-        let reaper = Reaper::new(&mut connection).await?;
-        let breaker = Arc::new(Breaker::new());
+        let breaker = Arc::new(Breaker::new(connector.to_string()));
+        let (first_try, tried) = oneshot::channel();
+        let probe = tokio::spawn(probe(Arc::clone(&breaker), connector.clone(), first_try));
+        match tokio::time::timeout(settings.timeout.0, tried).await {
+            Ok(Ok(Err(failure))) => return Err(failure.into()),
+            Ok(_) => {}
+            Err(_) => breaker.complain("it does not answer yet, or its schema is being changed"),
+        }
         let questions = Arc::new(Queue::new(settings.queue.get()));
         let (jobs, received) = mpsc::channel(writer::QUEUE);
         let directories = Directories::new(settings.directory_cache.get());
-        let writer = Writer::new(
-            connector.clone(),
-            connection,
-            Arc::clone(&breaker),
-            directories,
-            reaper,
-            received,
-        );
+        let writer = Writer::new(connector.clone(), Arc::clone(&breaker), directories, received);
         let mut tasks = vec![tokio::spawn(writer.run())];
         for _ in 0..settings.readers.get() {
             let (breaker, questions) = (Arc::clone(&breaker), Arc::clone(&questions));
             tasks.push(tokio::spawn(reader::run(connector.clone(), breaker, questions)));
         }
-        let probe = tokio::spawn(probe(Arc::clone(&breaker), connector));
         Ok(Self(Arc::new(Inner {
             questions,
             jobs,
@@ -85,6 +83,11 @@ impl AccountServer {
     /// Whether the database counts as away: every request is refused until it is there again.
     pub fn is_away(&self) -> bool {
         self.0.breaker.is_open()
+    }
+
+    /// Why it is away.
+    pub fn away_because(&self) -> Option<String> {
+        self.0.breaker.reason()
     }
 
     /// Waits until the database is there.
@@ -111,6 +114,6 @@ impl Drop for Inner {
     }
 }
 
-async fn probe(breaker: Arc<Breaker>, connector: sql::Connector) {
-    breaker.probe(&connector).await;
+async fn probe(breaker: Arc<Breaker>, connector: Connector, first_try: FirstTry) {
+    breaker.probe(&connector, first_try).await;
 }

@@ -25,6 +25,9 @@ pub(crate) use failure::Failure;
 pub(crate) use many::{Many, ManyText};
 pub(crate) use row::Row;
 
+/// Where the log shows the name of each statement that is sent.
+const STATEMENTS: &str = "account_server::statement";
+
 /// Which of the two ways of writing a statement a database understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -33,16 +36,21 @@ pub(crate) enum Dialect {
 }
 
 /// One statement, in two texts where the databases part.
+///
+/// Every statement has a name of its own, which the log shows at level `trace`, and by which a test finds those that no
+/// test sends. Names that begin with `mysql.` are sent to MySQL only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text {
+    pub(crate) name: &'static str,
     pub(crate) sqlite: &'static str,
     pub(crate) mysql: &'static str,
 }
 
 impl Text {
     /// A statement that both databases understand.
-    pub(crate) const fn both(text: &'static str) -> Self {
+    pub(crate) const fn both(name: &'static str, text: &'static str) -> Self {
         Self {
+            name,
             sqlite: text,
             mysql: text,
         }
@@ -71,6 +79,15 @@ impl Value<'_> {
             Self::Int(number) => Value::Int(*number),
             Self::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.to_vec())),
             Self::Null => Value::Null,
+        }
+    }
+
+    /// Bytes on their way to the database, about.
+    fn size(&self) -> usize {
+        match self {
+            Self::Int(_) => 8,
+            Self::Bytes(bytes) => bytes.len() + 9,
+            Self::Null => 1,
         }
     }
 }
@@ -137,14 +154,13 @@ impl Connection {
 
     /// Runs `text` and answers how many rows it touched.
     pub(crate) async fn execute(&mut self, text: Text, values: &[Value<'_>]) -> Result<u64, Failure> {
-        let text = text.of(self.dialect());
-        self.send(text.into(), values).await
+        self.send(text.name, text.of(self.dialect()).into(), values).await
     }
 
     /// Runs `text` and answers its rows.
     pub(crate) async fn rows(&mut self, text: Text, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
-        let text = text.of(self.dialect());
-        self.fetch(text.into(), values).await
+        self.fetch(text.name, text.of(self.dialect()).into(), values)
+            .await
     }
 
     /// Runs `text` and answers its first row.
@@ -155,6 +171,7 @@ impl Connection {
     /// Begins a transaction that writes. It sees what others committed before it took its first lock.
     pub(crate) async fn begin_write(&mut self) -> Result<(), Failure> {
         self.run(Text {
+            name: "begin_write",
             sqlite: "BEGIN IMMEDIATE",
             mysql: "START TRANSACTION",
         })
@@ -164,6 +181,7 @@ impl Connection {
     /// Begins a transaction whose every statement reads the same state of the database.
     pub(crate) async fn begin_read(&mut self) -> Result<(), Failure> {
         self.run(Text {
+            name: "begin_read",
             sqlite: "BEGIN",
             mysql: "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         })
@@ -172,13 +190,13 @@ impl Connection {
 
     /// Makes the transaction's changes lasting.
     pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
-        self.run(Text::both("COMMIT")).await
+        self.run(Text::both("commit", "COMMIT")).await
     }
 
     /// Ends the transaction and leaves nothing of it. Also after any failure inside it: a failed cascade of SQLite
     /// leaves half of its work in the transaction.
     pub(crate) async fn rollback(&mut self) -> Result<(), Failure> {
-        self.run(Text::both("ROLLBACK")).await
+        self.run(Text::both("rollback", "ROLLBACK")).await
     }
 
     /// Closes it in good order.
@@ -200,8 +218,13 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, text: Text) -> Result<(), Failure> {
+    fn count(&self, name: &'static str) {
+        tracing::trace!(target: STATEMENTS, name);
         self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn run(&mut self, text: Text) -> Result<(), Failure> {
+        self.count(text.name);
         let text = text.of(self.dialect());
         let work = async {
             match &mut self.link {
@@ -212,8 +235,13 @@ impl Connection {
         in_time(self.timeout, work).await
     }
 
-    async fn send(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<u64, Failure> {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+    async fn send(
+        &mut self,
+        name: &'static str,
+        text: Cow<'static, str>,
+        values: &[Value<'_>],
+    ) -> Result<u64, Failure> {
+        self.count(name);
         let work = async {
             Ok(match &mut self.link {
                 Link::Sqlite(link) => link.send(text, values).await?.touched,
@@ -223,8 +251,13 @@ impl Connection {
         in_time(self.timeout, work).await
     }
 
-    async fn fetch(&mut self, text: Cow<'static, str>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+    async fn fetch(
+        &mut self,
+        name: &'static str,
+        text: Cow<'static, str>,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        self.count(name);
         let work = async {
             Ok(match &mut self.link {
                 Link::Sqlite(link) => {

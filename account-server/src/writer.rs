@@ -11,6 +11,7 @@ use common::functional::user::Written;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::breaker::Breaker;
+use crate::idle::{Idle, REST};
 use crate::mirror::{self, Batch, Directories, Reaper};
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::users::{self, Change};
@@ -38,7 +39,7 @@ type Waiting = oneshot::Sender<Result<Position, Error>>;
 #[derive(Debug)]
 pub(crate) struct Writer {
     connector: Connector,
-    connection: Option<Connection>,
+    idle: Option<Idle>,
     breaker: Arc<Breaker>,
     directories: Directories,
     reaper: Reaper,
@@ -48,21 +49,19 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer with an open connection.
+    /// A writer; it connects when it is needed.
     pub(crate) fn new(
         connector: Connector,
-        connection: Connection,
         breaker: Arc<Breaker>,
         directories: Directories,
-        reaper: Reaper,
         jobs: mpsc::Receiver<Job>,
     ) -> Self {
         Self {
             connector,
-            connection: Some(connection),
+            idle: None,
             breaker,
             directories,
-            reaper,
+            reaper: Reaper::new(),
             jobs,
             held: None,
         }
@@ -85,8 +84,8 @@ impl Writer {
         while let Ok(job) = self.jobs.try_recv() {
             refuse(job);
         }
-        if let Some(connection) = self.connection.take() {
-            connection.close().await;
+        if let Some(idle) = self.idle.take() {
+            idle.close().await;
         }
     }
 
@@ -95,14 +94,27 @@ impl Writer {
         if let Some(job) = self.held.take() {
             return Some(job);
         }
-        while self.reaper.has_work() && !self.breaker.is_open() {
-            match self.jobs.try_recv() {
-                Ok(job) => return Some(job),
-                Err(mpsc::error::TryRecvError::Empty) => self.reap().await,
-                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+        loop {
+            if self.breaker.is_open() {
+                tokio::select! {
+                    job = self.jobs.recv() => return job,
+                    () = self.breaker.closed() => {}
+                }
+            } else if self.reaper.is_fresh() {
+                self.reap().await;
+            } else if self.reaper.has_work() {
+                match self.jobs.try_recv() {
+                    Ok(job) => return Some(job),
+                    Err(mpsc::error::TryRecvError::Empty) => self.reap().await,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                }
+            } else {
+                match tokio::time::timeout(REST, self.jobs.recv()).await {
+                    Ok(job) => return job,
+                    Err(_) => Idle::rested(&mut self.idle).await,
+                }
             }
         }
-        self.jobs.recv().await
     }
 
     /// Applies a batch and those queued behind it.
@@ -204,7 +216,7 @@ impl Writer {
 
     /// The connection, taken out of its place: if its user is dropped half-way it is not used again.
     async fn connection(&mut self) -> Result<Connection, Failure> {
-        match self.connection.take() {
+        match Idle::take(&mut self.idle, &self.breaker) {
             Some(connection) => Ok(connection),
             None => self.connector.connect(Role::Writer).await,
         }
@@ -216,14 +228,15 @@ impl Writer {
         mut connection: Connection,
         done: Result<T, Failure>,
     ) -> Result<T, Failure> {
-        match &done {
-            Ok(_) => self.connection = Some(connection),
+        let is_good = match &done {
+            Ok(_) => true,
             Err(failure) => {
                 self.directories.clear();
-                if !failure.is_away() && connection.rollback().await.is_ok() {
-                    self.connection = Some(connection);
-                }
+                !failure.is_away() && connection.rollback().await.is_ok()
             }
+        };
+        if is_good {
+            self.idle = Some(Idle::new(connection, &self.breaker));
         }
         done
     }
@@ -234,6 +247,7 @@ impl Writer {
             self.breaker.open(failure);
             return true;
         }
+        // What is wrong is tried once more, as the rows remembered may have been.
         attempt >= ATTEMPTS
     }
 }

@@ -265,7 +265,10 @@ impl Owner {
     where
         C: functional::Call<Answer = functional::mirror::Page<Entry>>,
     {
-        let asked = functional::ask(self.feed.account_server(), ask, context.clone(), Body::empty()).await;
+        let asking = functional::ask(self.feed.account_server(), ask, context.clone(), Body::empty());
+        let asked = tokio::time::timeout(self.settings.listing_timeout.0, asking).await;
+        let asked =
+            asked.unwrap_or_else(|_| Err(Error::unavailable("the mirror took too long for a page", None)));
         match asked {
             Ok((functional::mirror::Page::Entries(entries), _)) => Some(entries),
             Ok((functional::mirror::Page::Behind(_), _)) => {

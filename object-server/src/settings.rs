@@ -19,6 +19,8 @@ pub struct Settings {
     pub journal_reserve: Size,
     /// How long a listing waits for the mirror before it reads the tree.
     pub listing_wait: Period,
+    /// How long the mirror may take for a page before the tree is read.
+    pub listing_timeout: Period,
     /// How often the counters are written down.
     pub checkpoint_interval: Period,
     /// Memory for sorted directories while the mirror is away.
@@ -34,6 +36,7 @@ impl Default for Settings {
             journal_size: Size(256 << 20),
             journal_reserve: Size(16 << 20),
             listing_wait: Period(std::time::Duration::from_millis(500)),
+            listing_timeout: Period::seconds(1),
             checkpoint_interval: Period::seconds(30),
             listing_cache: Size(32 << 20),
             failure_points: String::new(),

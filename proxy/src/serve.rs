@@ -10,12 +10,12 @@ use account_server::AccountServer;
 use common::config::{Config, Mistakes};
 use common::constraints::Constraints;
 use common::service::{FunctionalService, HttpService};
-use common::{Clock, Error};
+use common::{Clock, Error, Outcome};
 use middleware::PolicyCache;
 use middleware::registry;
 use object_server::ObjectServer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::dispatch::Dispatch;
@@ -25,9 +25,11 @@ use crate::inner;
 use crate::keys::Keys;
 use crate::settings::{Cluster, Log, Proxy, Storage, User};
 use first_start::{AdministratorPassword, FirstStart};
+use late_users::LateUsers;
 use remotes::Remotes;
 
 pub mod first_start;
+mod late_users;
 mod remotes;
 
 /// What of the store runs in this process. Whatever it is, the whole configuration is read and checked.
@@ -64,12 +66,11 @@ pub struct Plan {
 
 /// What is open, and where it listens.
 struct Opened {
-    servers: Servers,
     service: HttpService,
-    limits: Limits,
     listener: TcpListener,
     address: SocketAddr,
     first_start: Option<FirstStart>,
+    late_users: Option<LateUsers>,
 }
 
 /// A running server.
@@ -77,6 +78,8 @@ struct Opened {
 pub struct Server {
     address: SocketAddr,
     first_start: Option<FirstStart>,
+    /// A first start that could not be completed before clients were served.
+    late_first_start: oneshot::Receiver<FirstStart>,
     stop: watch::Sender<bool>,
     ended: JoinHandle<Result<(), Error>>,
 }
@@ -184,17 +187,9 @@ impl Plan {
     /// As of [`start`](Self::start).
     pub async fn start_on(self, socket: Option<std::net::TcpListener>) -> Result<Server, StartError> {
         self.make_directories()?;
-        let limits = self.limits();
         let mut servers = Servers::default();
         match self.open(&mut servers, socket).await {
-            Ok((service, listener, address, first_start)) => Ok(self.run(Opened {
-                limits,
-                servers,
-                service,
-                listener,
-                address,
-                first_start,
-            })),
+            Ok(opened) => Ok(self.run(opened, servers)),
             Err(error) => {
                 if let Err(error) = servers.close().await {
                     tracing::error!("closing failed: {error}");
@@ -209,13 +204,13 @@ impl Plan {
         &self,
         servers: &mut Servers,
         socket: Option<std::net::TcpListener>,
-    ) -> Result<(HttpService, TcpListener, SocketAddr, Option<FirstStart>), StartError> {
+    ) -> Result<Opened, StartError> {
         let remotes = Remotes::new(&self.cluster, self.keys.keyring());
-        let mut password = None;
+        let mut administrator = Administrator::There;
         let account_server = match self.part {
             Part::Everything | Part::AccountServer => {
                 let server = self.open_account_server(servers).await?;
-                password = self.prepare_users(&server).await?;
+                administrator = self.prepare_users(&server).await?;
                 server
             }
             Part::Proxy | Part::ObjectServer => remotes.account_server(&mut servers.waiting),
@@ -237,14 +232,24 @@ impl Plan {
             Part::AccountServer => inner::service(account_server, remotes.key),
         };
         let (listener, address) = self.bind(socket).await?;
-        let first_start = match password {
-            Some(password) if self.part == Part::Everything => {
-                Some(FirstStart::new(&self.service, address, password).await)
+        let (mut first_start, mut late_users) = (None, None);
+        match administrator {
+            Administrator::There => {}
+            Administrator::New(password) if self.part == Part::Everything => {
+                first_start = Some(FirstStart::new(&self.service, address, password).await);
             }
-            Some(password) => Some(FirstStart::without_clients(address, password)),
-            None => None,
-        };
-        Ok((service, listener, address, first_start))
+            Administrator::New(password) => {
+                first_start = Some(FirstStart::without_clients(address, password));
+            }
+            Administrator::Unknown => late_users = self.late_users(servers, address),
+        }
+        Ok(Opened {
+            service,
+            listener,
+            address,
+            first_start,
+            late_users,
+        })
     }
 
     async fn open_account_server(&self, servers: &mut Servers) -> Result<FunctionalService, StartError> {
@@ -265,22 +270,36 @@ impl Plan {
     }
 
     /// The administrator of a new store, and the users of the configuration.
-    async fn prepare_users(
-        &self,
-        account_server: &FunctionalService,
-    ) -> Result<Option<AdministratorPassword>, StartError> {
-        let password = first_start::make_administrator(account_server).await;
-        let password = password.map_err(open_error("the table of users"))?;
-        let put = first_start::put_users(account_server, &self.users).await;
-        put.map_err(open_error("the table of users"))?;
-        Ok(password)
+    async fn prepare_users(&self, account_server: &FunctionalService) -> Result<Administrator, StartError> {
+        match first_start::prepare(account_server, &self.users).await {
+            Ok(Some(password)) => Ok(Administrator::New(password)),
+            Ok(None) => Ok(Administrator::There),
+            Err(error) if is_away(&error) => Ok(Administrator::Unknown),
+            Err(error) => Err(open_error("the table of users")(error)),
+        }
     }
 
-    /// Fetches the policy. A proxy of its own may start before the account-server and asks again each second; until
-    /// then it answers 503.
+    fn late_users(&self, servers: &Servers, address: SocketAddr) -> Option<LateUsers> {
+        let clients = (self.service.clone(), Arc::clone(&self.policy));
+        Some(LateUsers {
+            account_server: servers.account_server.clone()?,
+            users: self.users.clone(),
+            address,
+            clients: (self.part == Part::Everything).then_some(clients),
+        })
+    }
+
+    /// Fetches the policy. A server may start before the account-server, or the database, and asks again each second;
+    /// until then it answers 503.
     async fn learn_users(&self) -> Result<(), StartError> {
         match self.policy.refresh().await {
-            Err(error) if self.part == Part::Everything => Err(open_error("the table of users")(error)),
+            Err(error) if self.part == Part::Everything && !is_away(&error) => {
+                Err(open_error("the table of users")(error))
+            }
+            Err(error) if self.part == Part::Everything => {
+                tracing::warn!(%error, "nobody can log in yet");
+                Ok(())
+            }
             Err(error) => {
                 tracing::warn!("nobody can be admitted yet: {error}");
                 Ok(())
@@ -327,25 +346,29 @@ impl Plan {
         }
     }
 
-    fn run(self, opened: Opened) -> Server {
+    fn run(self, opened: Opened, servers: Servers) -> Server {
+        let limits = self.limits();
         let (stop, mut stopped) = watch::channel(false);
+        let (told, late_first_start) = oneshot::channel();
         let asks_for_policy = matches!(self.part, Part::Everything | Part::Proxy);
-        let refreshing = asks_for_policy.then(|| self.policy.spawn_refresh());
-        let (address, first_start) = (opened.address, opened.first_start);
+        let mut tasks = Vec::new();
+        tasks.extend(asks_for_policy.then(|| self.policy.spawn_refresh()));
+        tasks.extend(opened.late_users.map(|users| tokio::spawn(users.prepare(told))));
         let ended = tokio::spawn(async move {
             let stop = async move {
                 // An error is a handle that was dropped: nobody could stop the server any more.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            front::serve(opened.listener, opened.service, opened.limits, stop).await;
-            if let Some(refreshing) = refreshing {
-                refreshing.abort();
+            front::serve(opened.listener, opened.service, limits, stop).await;
+            for task in tasks {
+                task.abort();
             }
-            opened.servers.close().await
+            servers.close().await
         });
         Server {
-            address,
-            first_start,
+            address: opened.address,
+            first_start: opened.first_start,
+            late_first_start,
             stop,
             ended,
         }
@@ -387,6 +410,14 @@ impl Server {
         self.first_start.as_ref()
     }
 
+    /// Waits for what a first start has to tell whose database was not there at once; for ever, where there is nothing.
+    pub async fn late_first_start(&mut self) -> FirstStart {
+        match (&mut self.late_first_start).await {
+            Ok(told) => told,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Lets requests that are under way end, and closes everything.
     ///
     /// # Errors
@@ -395,6 +426,14 @@ impl Server {
         self.stop.send_replace(true);
         self.ended.await.map_err(Error::internal)?
     }
+}
+
+/// Whether this start has made the administrator of a new store.
+enum Administrator {
+    New(AdministratorPassword),
+    There,
+    /// The database is away.
+    Unknown,
 }
 
 #[derive(Default)]
@@ -432,6 +471,10 @@ pub fn make_directory(path: &Path) -> Result<(), StartError> {
         path: path.display().to_string(),
         source,
     })
+}
+
+fn is_away(error: &Error) -> bool {
+    matches!(error.outcome(), Outcome::Unavailable(_))
 }
 
 fn open_error(what: &'static str) -> impl FnOnce(Error) -> StartError {

@@ -15,15 +15,22 @@ const ROWS: u64 = 2000;
 pub(crate) struct Reaper {
     way: Vec<i64>,
     has_work: bool,
+    is_fresh: bool,
 }
 
 impl Reaper {
     /// One that goes on with what an earlier process left.
-    pub(crate) async fn new(connection: &mut Connection) -> Result<Self, Failure> {
-        Ok(Self {
+    pub(crate) fn new() -> Self {
+        Self {
             way: Vec::new(),
-            has_work: stobj::has_child(connection, stobj::TRASH).await?,
-        })
+            has_work: true,
+            is_fresh: true,
+        }
+    }
+
+    /// Whether it has not looked yet for what an earlier process left.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// Whether the trash may hold something.
@@ -44,6 +51,7 @@ impl Reaper {
 
     /// Does one step. After a failure the transaction is still open, and the way down is looked for anew.
     pub(crate) async fn step(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        self.is_fresh = false;
         let done = self.transaction(connection).await;
         if done.is_err() {
             self.way.clear();

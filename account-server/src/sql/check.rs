@@ -4,27 +4,34 @@
 //! is a range of one index. A database that was made by hand, or restored by a tool that knew better, may be
 //! neither, and would show nothing but wrong or slow listings.
 
-use common::Error;
 use sqlx::Row as _;
 
 use super::{Connection, Dialect, Failure, Row, Text};
 
 const PAGE_PLAN: Text = Text {
+    name: "check.page_plan",
     sqlite: "EXPLAIN QUERY PLAN SELECT id FROM stobj \
              WHERE parent_id = 1 AND path >= x'' AND path < x'ff' ORDER BY path LIMIT 1000",
     mysql: "EXPLAIN SELECT id FROM stobj \
             WHERE parent_id = 1 AND path >= x'00' AND path < x'ff' ORDER BY path LIMIT 1000",
 };
 
+const PACKET: Text = Text::both("mysql.packet", "SELECT CAST(@@max_allowed_packet AS SIGNED)");
+
+const TABLE: Text = Text::both("mysql.table", "SHOW CREATE TABLE stobj");
+
+/// A server that takes no larger packet than this cannot be written to: it is twice the largest statement.
+const LEAST_PACKET: i64 = 1 << 20;
+
 /// Refuses a database whose order or plan is wrong.
-pub(super) async fn check(connection: &mut Connection) -> Result<(), Error> {
+pub(super) async fn check(connection: &mut Connection) -> Result<(), Failure> {
     match connection.dialect() {
         Dialect::Sqlite => check_sqlite(connection).await,
         Dialect::MySql => check_mysql(connection).await,
     }
 }
 
-async fn check_sqlite(connection: &mut Connection) -> Result<(), Error> {
+async fn check_sqlite(connection: &mut Connection) -> Result<(), Failure> {
     let plan = connection.rows(PAGE_PLAN, &[]).await?;
     // The columns are id, parent, notused and detail.
     let detail = plan
@@ -40,10 +47,15 @@ async fn check_sqlite(connection: &mut Connection) -> Result<(), Error> {
     )))
 }
 
-async fn check_mysql(connection: &mut Connection) -> Result<(), Error> {
-    let table = connection
-        .rows(Text::both("SHOW CREATE TABLE stobj"), &[])
-        .await?;
+async fn check_mysql(connection: &mut Connection) -> Result<(), Failure> {
+    let packet = connection.first(PACKET, &[]).await?;
+    let packet = packet.map(|row| row.int(0)).transpose()?.unwrap_or(0);
+    if packet < LEAST_PACKET {
+        return Err(wrong(&format!(
+            "max_allowed_packet is {packet} and must be at least {LEAST_PACKET}"
+        )));
+    }
+    let table = connection.rows(TABLE, &[]).await?;
     let table = table
         .first()
         .map(|row| word(row, "Create Table"))
@@ -69,8 +81,8 @@ async fn check_mysql(connection: &mut Connection) -> Result<(), Error> {
     )))
 }
 
-fn wrong(text: &str) -> Error {
-    Error::internal(format!("[account-server] database: {text}"))
+fn wrong(text: &str) -> Failure {
+    Failure::Unusable(text.to_owned())
 }
 
 /// A column of a statement whose columns are MySQL's own.

@@ -1,5 +1,6 @@
 //! How a connection is made, and what is set on it.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -53,12 +54,7 @@ impl Connector {
             let options = SqliteConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
             Target::Sqlite(sqlite(options.get_filename(), settings))
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            let options = MySqlConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
-            Target::MySql(Box::new(
-                options
-                    .statement_cache_capacity(STATEMENTS)
-                    .disable_statement_logging(),
-            ))
+            Target::MySql(Box::new(mysql(url)?))
         } else {
             return Err(Error::internal(
                 "[account-server] database: expected sqlite:/path or mysql://user:password@host/database",
@@ -89,7 +85,12 @@ impl Connector {
             statements: Arc::default(),
         };
         if connection.dialect() == Dialect::MySql {
-            self.set_up_mysql(&mut connection, role).await?;
+            connection
+                .run(match role {
+                    Role::Reader => SET_UP_READER,
+                    Role::Writer => SET_UP_WRITER,
+                })
+                .await?;
         }
         // What was sent so far was no work.
         connection.statements = Arc::clone(&self.statements);
@@ -97,32 +98,77 @@ impl Connector {
     }
 
     /// Connects as writer, brings the schema up to date and looks whether the database is one we can work with.
-    pub(crate) async fn open(&self) -> Result<Connection, Error> {
-        if let Target::Sqlite(options) = &self.target {
-            migrate::sqlite(options).await.map_err(Error::internal)?;
-        }
+    pub(crate) async fn prepare(&self) -> Result<Connection, Failure> {
         let mut connection = self.connect(Role::Writer).await?;
-        if let Link::MySql(link) = &mut connection.link {
-            migrate::mysql(link).await.map_err(Error::internal)?;
-        }
+        connection.statements = Arc::default();
+        let file = match &self.target {
+            Target::Sqlite(options) => Some(options),
+            Target::MySql(_) => None,
+        };
+        migrate::migrate(&mut connection, file).await?;
         check::check(&mut connection).await?;
+        connection.statements = Arc::clone(&self.statements);
         Ok(connection)
     }
+}
 
-    async fn set_up_mysql(&self, connection: &mut Connection, role: Role) -> Result<(), Failure> {
-        // The writer reads under the lock of its accounts' epoch rows, so it needs no snapshot and no gap locks.
-        connection
-            .run(Text::both(match role {
-                Role::Reader => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-                Role::Writer => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            }))
-            .await?;
-        let seconds = (self.timeout / 2).as_secs().max(1);
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let text = Text::both("SET SESSION innodb_lock_wait_timeout = ?");
-        connection.execute(text, &[seconds.into()]).await?;
-        Ok(())
+impl fmt::Display for Connector {
+    /// Where the database is, without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::Sqlite(options) => write!(formatter, "sqlite:{}", options.file.display()),
+            Target::MySql(options) => {
+                write!(formatter, "mysql://{}@", options.get_username())?;
+                match options.get_socket() {
+                    Some(socket) => write!(formatter, "{}", socket.display())?,
+                    None => write!(formatter, "{}:{}", options.get_host(), options.get_port())?,
+                }
+                write!(formatter, "/{}", options.get_database().unwrap_or_default())
+            }
+        }
     }
+}
+
+/// Whatever the server's own settings are, these hold in our connections: nothing is cut to fit, nothing is left out
+/// of an answer, no transaction begins or goes on by itself, and what a vanished client had locked is free again after
+/// a minute. An idle connection is closed by us before that.
+macro_rules! set_up_mysql {
+    ($isolation:literal) => {
+        concat!(
+            "SET NAMES utf8mb4 COLLATE utf8mb4_bin, \
+             SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', \
+             SESSION autocommit = 1, SESSION completion_type = 0, SESSION foreign_key_checks = 1, \
+             SESSION unique_checks = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1, \
+             SESSION sql_select_limit = DEFAULT, SESSION innodb_lock_wait_timeout = 1, \
+             SESSION lock_wait_timeout = 10, SESSION wait_timeout = 60; \
+             SET SESSION TRANSACTION ISOLATION LEVEL ",
+            $isolation
+        )
+    };
+}
+
+const SET_UP_READER: Text = Text::both("mysql.set_up_reader", set_up_mysql!("REPEATABLE READ"));
+
+/// The writer reads under the lock of its accounts' epoch rows, so it needs no snapshot and no gap locks.
+const SET_UP_WRITER: Text = Text::both("mysql.set_up_writer", set_up_mysql!("READ COMMITTED"));
+
+/// Options of the URL; what a connection is set to is ours alone.
+fn mysql(url: &str) -> Result<MySqlConnectOptions, Error> {
+    let options = MySqlConnectOptions::from_str(url).map_err(|error| malformed(&error))?;
+    let database = options.get_database().unwrap_or_default();
+    if database.is_empty() || database.contains(['/', '@']) {
+        return Err(Error::internal(
+            "[account-server] database: expected mysql://user:password@host/database, with %2F for a slash and %40 \
+             for an @ in the password",
+        ));
+    }
+    Ok(options
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .set_names(false)
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging())
 }
 
 fn sqlite(file: &Path, settings: &Settings) -> sqlite::Options {
@@ -136,5 +182,8 @@ fn sqlite(file: &Path, settings: &Settings) -> sqlite::Options {
 }
 
 fn malformed(error: &sqlx::Error) -> Error {
-    Error::internal(format!("[account-server] database: {error}"))
+    Error::internal(format!(
+        "[account-server] database: {error}; expected sqlite:/path or mysql://user:password@host/database, with %XX \
+         for other bytes than letters and digits in the password"
+    ))
 }

@@ -11,6 +11,10 @@ const SIZES: [usize; 4] = [1, 16, 64, MOST];
 /// The most rows one statement has.
 const MOST: usize = 256;
 
+/// How many bytes the values of a statement over many rows hold at most, unless a single row holds more: every server
+/// takes a packet of twice that.
+const MOST_BYTES: usize = 512 * 1024;
+
 /// A statement with one part that is repeated for each row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Many {
@@ -23,6 +27,7 @@ pub(crate) struct Many {
 /// The same over both databases.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ManyText {
+    pub(crate) name: &'static str,
     pub(crate) sqlite: Many,
     pub(crate) mysql: Many,
 }
@@ -54,10 +59,10 @@ impl Connection {
         statement: ManyText,
         values: &[Value<'_>],
     ) -> Result<(), Failure> {
-        let statement = statement.of(self.dialect());
-        for chunk in values.chunks(MOST * statement.width()) {
+        let (name, statement) = (statement.name, statement.of(self.dialect()));
+        for chunk in chunks(values, statement.width()) {
             let (text, values) = padded(&statement, chunk);
-            self.send(text.into(), &values).await?;
+            self.send(name, text.into(), &values).await?;
         }
         Ok(())
     }
@@ -68,11 +73,11 @@ impl Connection {
         statement: ManyText,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, Failure> {
-        let statement = statement.of(self.dialect());
+        let (name, statement) = (statement.name, statement.of(self.dialect()));
         let mut rows = Vec::new();
-        for chunk in values.chunks(MOST * statement.width()) {
+        for chunk in chunks(values, statement.width()) {
             let (text, values) = padded(&statement, chunk);
-            rows.append(&mut self.fetch(text.into(), &values).await?);
+            rows.append(&mut self.fetch(name, text.into(), &values).await?);
         }
         Ok(rows)
     }
@@ -84,17 +89,18 @@ impl Connection {
         values: &[Value<'_>],
         limit: i64,
     ) -> Result<Vec<Row>, Failure> {
-        let statement = statement.of(self.dialect());
+        let (name, statement) = (statement.name, statement.of(self.dialect()));
         let (text, mut values) = padded(&statement, values);
         values.push(limit.into());
-        self.fetch(text.into(), &values).await
+        self.fetch(name, text.into(), &values).await
     }
 }
 
 impl ManyText {
     /// A statement that both databases understand.
-    pub(crate) const fn both(statement: Many) -> Self {
+    pub(crate) const fn both(name: &'static str, statement: Many) -> Self {
         Self {
+            name,
             sqlite: statement,
             mysql: statement,
         }
@@ -106,6 +112,39 @@ impl ManyText {
             Dialect::MySql => self.mysql,
         }
     }
+}
+
+/// Cuts `values` into those of one statement each, of so many to a row.
+fn chunks<'v, 'a>(values: &'v [Value<'a>], width: usize) -> impl Iterator<Item = &'v [Value<'a>]> {
+    let width = width.max(1);
+    let mut left = values;
+    std::iter::from_fn(move || {
+        if left.is_empty() {
+            return None;
+        }
+        let rows = rows_of_one(left, width);
+        let (chunk, rest) = left.split_at((rows * width).min(left.len()));
+        left = rest;
+        Some(chunk)
+    })
+}
+
+/// How many of the rows one statement takes: all, or as many as a size has, so that with its padding it is not too
+/// large.
+fn rows_of_one(values: &[Value<'_>], width: usize) -> usize {
+    let all = values.len() / width;
+    let bytes = |row: usize| -> usize {
+        let values = &values[row * width..(row + 1) * width];
+        values.iter().map(Value::size).sum()
+    };
+    let fits = |size: &usize| {
+        let rows = all.min(*size);
+        let padding = (size - rows) * rows.checked_sub(1).map_or(0, bytes);
+        (0..rows).map(bytes).sum::<usize>() + padding <= MOST_BYTES
+    };
+    let wanted = SIZES.into_iter().find(|size| *size >= all).unwrap_or(MOST);
+    let sizes = SIZES.into_iter().rev().filter(|size| *size <= wanted);
+    sizes.into_iter().find(fits).unwrap_or(1).min(all.max(1))
 }
 
 /// The text for as many rows as `values` hold, and those padded to its size.
@@ -141,6 +180,26 @@ mod tests {
         assert_eq!(padded.len(), 32);
         assert_eq!(padded[..4], values[..]);
         assert_eq!(padded[30..], values[2..]);
+    }
+
+    fn sizes(rows: &[usize]) -> Vec<usize> {
+        let values: Vec<Value<'_>> = rows
+            .iter()
+            .flat_map(|bytes| [Value::Int(1), vec![0; *bytes].into()])
+            .collect();
+        chunks(&values, 2).map(|chunk| chunk.len() / 2).collect()
+    }
+
+    #[test]
+    fn rows_are_cut_into_statements_that_are_not_too_large() {
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&[10; 300]), [256, 44]);
+        assert_eq!(sizes(&[5000; 100]), [64, 36]);
+        // Sixteen of them would do; a seventeenth would be padded to sixty-four.
+        assert_eq!(sizes(&[30_000; 17]), [16, 1]);
+        assert_eq!(sizes(&[2_000_000, 10, 10]), [1, 2]);
+        // Padding repeats the last one.
+        assert_eq!(sizes(&[10, 10, 200_000]), [1, 1, 1]);
     }
 
     #[test]

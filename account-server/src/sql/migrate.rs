@@ -1,105 +1,193 @@
 //! The schema, as steps that each database has run or runs now.
 //!
-//! Both dialects have the same steps under the same names. A released step is never edited.
+//! Both dialects have the same steps under the same names. A released step is never edited. MySQL ends a transaction
+//! at every `CREATE`, so a step that is cut off leaves a part of itself; such a step is undone and run again.
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, SqlSafeStr as _};
+use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 
-use super::{Dialect, Text, sqlite};
+use super::{Connection, Dialect, Failure, Link, Text, sqlite};
+
+/// A step.
+struct Step {
+    version: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    mysql: &'static str,
+    /// Takes away what a cut-off run may have left in MySQL. Nobody ever used it.
+    undo: &'static [Text],
+}
 
 macro_rules! step {
-    ($version:literal, $name:literal) => {
-        (
-            $version,
-            $name,
-            Text {
-                sqlite: include_str!(concat!("../../migrations/sqlite/", $version, "_", $name, ".sql")),
-                mysql: include_str!(concat!("../../migrations/mysql/", $version, "_", $name, ".sql")),
-            },
-        )
+    ($version:literal, $name:literal, undo: [$($undo:literal),*]) => {
+        Step {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $version, "_", $name, ".sql")),
+            mysql: include_str!(concat!("../../migrations/mysql/", $version, "_", $name, ".sql")),
+            undo: &[$(Text::both("mysql.undo_step", $undo)),*],
+        }
     };
 }
 
-const STEPS: [(i64, &str, Text); 3] = [
-    step!(20261121000001, "tree"),
-    step!(20261121000002, "user"),
-    step!(20261121000003, "record"),
+const STEPS: [Step; 4] = [
+    step!(20261121000001, "tree", undo: ["DROP TABLE IF EXISTS tree_epoch", "DROP TABLE IF EXISTS stobj"]),
+    step!(20261121000002, "user", undo: ["DROP TABLE IF EXISTS policy", "DROP TABLE IF EXISTS user"]),
+    step!(20261121000003, "record", undo: ["DROP TABLE IF EXISTS record"]),
+    step!(20261121000004, "wide", undo: []),
 ];
 
-/// All steps of one dialect.
-fn migrator(dialect: Dialect) -> Migrator {
-    let migrations = STEPS.map(|(version, name, text)| {
-        let text = text.of(dialect).into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, text, false)
-    });
-    Migrator::with_migrations(migrations.to_vec())
+/// A step over millions of rows may take this long; longer it is taken for lost.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Where the steps are noted that were run.
+const TABLE: &str = "_sqlx_migrations";
+
+const HAS_STEPS: Text = Text {
+    name: "migrate.has_steps",
+    sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
+    mysql: "SELECT COUNT(*) FROM information_schema.tables \
+            WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'",
+};
+
+const APPLIED: Text = Text::both(
+    "migrate.applied",
+    "SELECT version, success + 0, checksum FROM _sqlx_migrations ORDER BY version",
+);
+
+const FORGET: Text = Text::both(
+    "mysql.forget_step",
+    "DELETE FROM _sqlx_migrations WHERE version = ?",
+);
+
+/// Seconds that one server waits for another that is at it; then it asks again later.
+const LOCK: Text = Text::both("mysql.lock_schema", "SELECT GET_LOCK('stobj.migrations', 1)");
+
+const UNLOCK: Text = Text::both("mysql.unlock_schema", "DO RELEASE_LOCK('stobj.migrations')");
+
+/// What a database lacks.
+#[derive(Debug)]
+struct Todo {
+    pending: Vec<Migration>,
+    /// A step that was cut off.
+    torn: Option<i64>,
 }
 
-/// Makes the file where there is none, and brings it up to date over a connection of the migrator's own kind.
-pub(super) async fn sqlite(options: &sqlite::Options) -> Result<(), MigrateError> {
+/// Brings the schema up to date. Of several servers that start at once one does it. `file` is that of SQLite.
+pub(super) async fn migrate(
+    connection: &mut Connection,
+    file: Option<&sqlite::Options>,
+) -> Result<(), Failure> {
+    let todo = look(connection).await?;
+    if todo.pending.is_empty() {
+        return Ok(());
+    }
+    if let Some(options) = file {
+        return in_time(run_on_file(options, &todo.pending)).await;
+    }
+    let locked = connection.first(LOCK, &[]).await?;
+    if locked.map(|row| row.optional_int(0)).transpose()?.flatten() != Some(1) {
+        return Err(Failure::Occupied("another server is changing the schema"));
+    }
+    let todo = look(connection).await?;
+    if let Some(version) = todo.torn {
+        undo(connection, version).await?;
+    }
+    run(connection, &todo.pending).await?;
+    connection.run(UNLOCK).await
+}
+
+async fn look(connection: &mut Connection) -> Result<Todo, Failure> {
+    let mut todo = Todo {
+        pending: migrations(connection.dialect()),
+        torn: None,
+    };
+    let has_steps = connection.first(HAS_STEPS, &[]).await?;
+    if has_steps.map(|row| row.int(0)).transpose()?.unwrap_or(0) == 0 {
+        return Ok(todo);
+    }
+    for row in connection.rows(APPLIED, &[]).await? {
+        let version = row.int(0)?;
+        let Some(place) = todo.pending.iter().position(|step| step.version == version) else {
+            return Err(Failure::Unusable(format!(
+                "its schema is of a newer version of this program (step {version} is not known here); \
+                 start that one"
+            )));
+        };
+        if row.int(1)? == 0 {
+            todo.torn = Some(version);
+            continue;
+        }
+        let step = todo.pending.remove(place);
+        if row.bytes(2)? != &*step.checksum {
+            return Err(Failure::Unusable(format!(
+                "step {version} of its schema was run in another wording than this program's"
+            )));
+        }
+    }
+    Ok(todo)
+}
+
+async fn undo(connection: &mut Connection, version: i64) -> Result<(), Failure> {
+    tracing::warn!(version, "a step of the schema was cut off; it is run again");
+    let step = STEPS.iter().find(|step| step.version == version);
+    for text in step.map_or(&[][..], |step| step.undo) {
+        connection.run(*text).await?;
+    }
+    connection.execute(FORGET, &[version.into()]).await.map(|_| ())
+}
+
+/// Runs the steps that are missing.
+async fn run(connection: &mut Connection, pending: &[Migration]) -> Result<(), Failure> {
+    match &mut connection.link {
+        Link::MySql(link) => in_time(apply(link, pending)).await,
+        Link::Sqlite(_) => Ok(()),
+    }
+}
+
+/// The same over a connection of the migrator's own kind.
+async fn run_on_file(options: &sqlite::Options, pending: &[Migration]) -> Result<(), MigrateError> {
     let mut link = SqliteConnectOptions::new()
         .filename(&options.file)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(options.busy_timeout)
         .disable_statement_logging()
         .connect()
         .await?;
-    let migrated = migrator(Dialect::Sqlite).run(&mut link).await;
+    let applied = apply(&mut link, pending).await;
     link.close().await?;
-    migrated
+    applied
 }
 
-/// Brings MySQL up to date. Of several servers that start at once one does it, and the others wait: MariaDB knows
-/// no endless wait for a lock, which is what the migrator's own asks for.
-pub(super) async fn mysql(link: &mut MySqlConnection) -> Result<(), MigrateError> {
-    let locked = sqlx::query_scalar::<_, Option<i64>>("SELECT GET_LOCK('stobj.migrations', 60)");
-    if locked.fetch_one(&mut *link).await? != Some(1) {
-        return Err(MigrateError::Execute(sqlx::Error::InvalidArgument(
-            "another server has been changing the schema for a minute".to_owned(),
-        )));
+async fn apply(link: &mut (dyn Migrate + Send), pending: &[Migration]) -> Result<(), MigrateError> {
+    link.ensure_migrations_table(TABLE).await?;
+    for step in pending {
+        link.apply(TABLE, step).await?;
     }
-    migrator(Dialect::MySql).run(&mut *link).await?;
-    sqlx::query("DO RELEASE_LOCK('stobj.migrations')")
-        .execute(link)
-        .await?;
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `(table, column)` of every column, in order, as a step's text declares them.
-    fn columns(dialect: Dialect) -> Vec<(String, String)> {
-        let mut columns = Vec::new();
-        for (_, _, text) in STEPS {
-            let mut table = None;
-            for line in text.of(dialect).lines() {
-                if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
-                    table = rest.split_whitespace().next().map(str::to_owned);
-                } else if line.starts_with(')') {
-                    table = None;
-                } else if let Some(table) = &table {
-                    let word = line.split_whitespace().next().unwrap();
-                    if word
-                        .chars()
-                        .all(|letter| letter.is_ascii_lowercase() || letter == '_')
-                    {
-                        columns.push((table.clone(), word.to_owned()));
-                    }
-                }
-            }
-        }
-        columns
+async fn in_time(running: impl Future<Output = Result<(), MigrateError>>) -> Result<(), Failure> {
+    match tokio::time::timeout(PATIENCE, running).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))) => Err(error.into()),
+        Ok(Err(error)) => Err(Failure::Unusable(error.to_string())),
+        Err(_) => Err(Failure::Timeout),
     }
+}
 
-    #[test]
-    fn both_dialects_declare_the_same_columns() {
-        let sqlite = columns(Dialect::Sqlite);
-        assert!(sqlite.contains(&("stobj".to_owned(), "sub_expiring".to_owned())));
-        assert_eq!(sqlite, columns(Dialect::MySql));
-    }
+fn migrations(dialect: Dialect) -> Vec<Migration> {
+    let migration = |step: &Step| {
+        let text = match dialect {
+            Dialect::Sqlite => step.sqlite,
+            Dialect::MySql => step.mysql,
+        };
+        let text = text.into_sql_str();
+        Migration::new(step.version, step.name.into(), MigrationType::Simple, text, false)
+    };
+    STEPS.iter().map(migration).collect()
 }

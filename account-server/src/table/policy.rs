@@ -3,14 +3,12 @@
 use super::counted;
 use crate::sql::{Connection, Failure, Text};
 
-const VERSION: Text = Text::both("SELECT version FROM policy WHERE id = 1");
+const VERSION: Text = Text::both("policy.version", "SELECT version FROM policy WHERE id = 1");
 
-const LOCK: Text = Text {
-    sqlite: "SELECT version FROM policy WHERE id = 1",
-    mysql: "SELECT version FROM policy WHERE id = 1 FOR UPDATE",
-};
+const TOUCH: Text = Text::both("policy.touch", "UPDATE policy SET version = version WHERE id = 1");
 
 const RAISE: Text = Text {
+    name: "policy.raise",
     sqlite: "INSERT INTO policy (id, version) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1",
     mysql: "INSERT INTO policy (id, version) VALUES (1, 1) ON DUPLICATE KEY UPDATE version = version + 1",
 };
@@ -21,9 +19,9 @@ pub(crate) async fn version(connection: &mut Connection) -> Result<u64, Failure>
     row.map_or(Ok(0), |row| row.int(0).map(counted))
 }
 
-/// Keeps others from changing anything that decides until the transaction ends.
-pub(crate) async fn lock(connection: &mut Connection) -> Result<(), Failure> {
-    connection.rows(LOCK, &[]).await.map(|_| ())
+/// Changes nothing, but only where something could be changed: a database that may just be read refuses it.
+pub(crate) async fn touch(connection: &mut Connection) -> Result<(), Failure> {
+    connection.execute(TOUCH, &[]).await.map(|_| ())
 }
 
 /// Says that something that decides was changed.

@@ -70,6 +70,7 @@ pub(crate) struct Stored {
 /// The rows at these places; those without a row are left out.
 pub(crate) async fn lookup(connection: &mut Connection, keys: &[Key<'_>]) -> Result<Vec<Stored>, Failure> {
     const STATEMENT: ManyText = ManyText {
+        name: "stobj.lookup",
         sqlite: Many {
             head: "WITH wanted (parent_id, path) AS (VALUES ",
             row: "(?, ?)",
@@ -100,13 +101,16 @@ pub(crate) async fn find(connection: &mut Connection, key: Key<'_>) -> Result<Op
 
 /// Of these directories, those that hold nothing and were made by nobody but the objects in them.
 pub(crate) async fn emptied(connection: &mut Connection, ids: &[i64]) -> Result<Vec<i64>, Failure> {
-    const STATEMENT: ManyText = ManyText::both(Many {
-        head: "SELECT id FROM stobj WHERE type = 3 AND sub_objects = 0 AND is_object = 0 AND explicit = 0 \
+    const STATEMENT: ManyText = ManyText::both(
+        "stobj.emptied",
+        Many {
+            head: "SELECT id FROM stobj WHERE type = 3 AND sub_objects = 0 AND is_object = 0 AND explicit = 0 \
                AND id IN (",
-        row: "?",
-        separator: ", ",
-        tail: ")",
-    });
+            row: "?",
+            separator: ", ",
+            tail: ")",
+        },
+    );
     let values: Vec<Value<'_>> = ids.iter().map(|id| (*id).into()).collect();
     let rows = connection.rows_many(STATEMENT, &values).await?;
     rows.iter().map(|row| row.int(0)).collect()
@@ -119,14 +123,20 @@ pub(crate) async fn has_child(connection: &mut Connection, id: i64) -> Result<bo
 
 /// Any child of a row: its number.
 pub(crate) async fn first_child(connection: &mut Connection, id: i64) -> Result<Option<i64>, Failure> {
-    const STATEMENT: Text = Text::both("SELECT id FROM stobj WHERE parent_id = ? ORDER BY path LIMIT 1");
+    const STATEMENT: Text = Text::both(
+        "stobj.first_child",
+        "SELECT id FROM stobj WHERE parent_id = ? ORDER BY path LIMIT 1",
+    );
     let row = connection.first(STATEMENT, &[id.into()]).await?;
     row.map(|row| row.int(0)).transpose()
 }
 
 /// Moves a row and all below it into the trash.
 pub(crate) async fn detach(connection: &mut Connection, id: i64) -> Result<(), Failure> {
-    const STATEMENT: Text = Text::both("UPDATE stobj SET parent_id = 2, path = ?, phase = 1 WHERE id = ?");
+    const STATEMENT: Text = Text::both(
+        "stobj.detach",
+        "UPDATE stobj SET parent_id = 2, path = ?, phase = 1 WHERE id = ?",
+    );
     let path = format!("{id}/").into_bytes();
     connection
         .execute(STATEMENT, &[path.into(), id.into()])
@@ -137,6 +147,7 @@ pub(crate) async fn detach(connection: &mut Connection, id: i64) -> Result<(), F
 /// Removes up to 2000 files right below a row; how many.
 pub(crate) async fn remove_files(connection: &mut Connection, parent: i64) -> Result<u64, Failure> {
     const STATEMENT: Text = Text {
+        name: "stobj.remove_files",
         sqlite: "DELETE FROM stobj WHERE id IN \
                  (SELECT id FROM stobj WHERE parent_id = ? AND type >= 4 LIMIT 2000)",
         mysql: "DELETE FROM stobj WHERE parent_id = ? AND type >= 4 LIMIT 2000",

@@ -28,10 +28,13 @@ impl Epoch {
     }
 }
 
-const LOOKUP: Text =
-    Text::both("SELECT account_id, incarnation, epoch, seq, node_id FROM tree_epoch WHERE account_id = ?");
+const LOOKUP: Text = Text::both(
+    "tree_epoch.lookup",
+    "SELECT account_id, incarnation, epoch, seq, node_id FROM tree_epoch WHERE account_id = ?",
+);
 
 const LOCK: ManyText = ManyText {
+    name: "tree_epoch.lock",
     sqlite: Many {
         head: "SELECT account_id, incarnation, epoch, seq, node_id FROM tree_epoch WHERE account_id IN (",
         row: "?",
@@ -47,6 +50,7 @@ const LOCK: ManyText = ManyText {
 };
 
 const STORE: ManyText = ManyText {
+    name: "tree_epoch.store",
     sqlite: Many {
         head: "INSERT INTO tree_epoch (account_id, incarnation, epoch, seq, node_id) VALUES ",
         row: "(?, ?, ?, ?, ?)",
@@ -63,7 +67,10 @@ const STORE: ManyText = ManyText {
     },
 };
 
-const FORGET_NODE: Text = Text::both("DELETE FROM tree_epoch WHERE node_id = ?");
+const FORGET_NODE: Text = Text::both(
+    "tree_epoch.forget_node",
+    "DELETE FROM tree_epoch WHERE node_id = ?",
+);
 
 /// The row of one account.
 pub(crate) async fn lookup(connection: &mut Connection, account_id: u64) -> Result<Option<Epoch>, Failure> {

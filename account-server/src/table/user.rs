@@ -17,21 +17,26 @@ pub(crate) struct User {
 }
 
 const LOOKUP: Text = Text::both(
+    "user.lookup",
     "SELECT id, account, name, role, generation, password, groups_ FROM user WHERE account = ? AND name = ?",
 );
 
 const ENABLED: Text = Text::both(
+    "user.enabled",
     "SELECT id, account, name, role, generation, password, groups_ FROM user WHERE state = 0 AND id > ? \
      ORDER BY id LIMIT 1000",
 );
 
 const ADD: Text = Text::both(
+    "user.add",
     "INSERT INTO user (email, name, account, role, state, password, groups_, created) \
      VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
 );
 
-const UPDATE: Text =
-    Text::both("UPDATE user SET role = ?, generation = ?, password = ?, groups_ = ? WHERE id = ?");
+const UPDATE: Text = Text::both(
+    "user.update",
+    "UPDATE user SET role = ?, generation = ?, password = ?, groups_ = ? WHERE id = ?",
+);
 
 /// The user of this account and name.
 pub(crate) async fn lookup(

@@ -88,3 +88,64 @@ async fn a_database_that_is_none_is_refused_at_start() {
         assert!(opened.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_schema_of_a_newer_program_is_refused() {
+    let server = Server::start().await;
+    let newer = "UPDATE _sqlx_migrations SET version = 29991231000001 WHERE version = 20261121000003";
+    let error = server.reopen_after(newer).await.err().unwrap();
+    let text = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        text.contains("newer version") && text.contains("29991231000001"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_schema_in_other_words_is_refused() {
+    let server = Server::start().await;
+    let other = "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 20261121000002";
+    let error = server.reopen_after(other).await.err().unwrap();
+    let text = std::error::Error::source(&error).unwrap().to_string();
+    assert!(text.contains("20261121000002"), "{text}");
+}
+
+#[tokio::test]
+async fn a_url_that_names_no_database_is_refused_and_not_repeated() {
+    let file = std::path::Path::new("/nowhere/stobj.sqlite");
+    for url in [
+        "mysql://stobj:s3/cr3t@localhost/stobj",
+        "mysql://stobj:123/cr3t@localhost/stobj",
+        "mysql://stobj:s3cr3t@localhost",
+        "mysql://stobj:s3cr3t@localhost:port/stobj",
+        "mariadb://stobj:s3#cr3t@localhost/stobj",
+        "oracle://stobj:s3cr3t@localhost/stobj",
+    ] {
+        let settings = Settings {
+            database: common::Secret::new(url),
+            ..Settings::default()
+        };
+        let opened = account_server::AccountServer::open(&settings, file).await;
+        let error = opened.err().unwrap_or_else(|| panic!("{url} is refused"));
+        let text = std::error::Error::source(&error).unwrap().to_string();
+        assert!(text.contains("[account-server] database"), "{text}");
+        assert!(!format!("{error:?} {text}").contains("cr3t"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_no_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("not-mounted").join("stobj.sqlite");
+    let server = account_server::AccountServer::open(&Settings::default(), &file)
+        .await
+        .unwrap();
+    assert!(server.is_away());
+    assert!(server.away_because().unwrap().contains("unable to open"));
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), server.available())
+        .await
+        .expect("it is tried once a second");
+    assert!(server.away_because().is_none());
+    server.close().await;
+}

@@ -70,6 +70,18 @@ pub(crate) enum Look {
 }
 
 impl Look {
+    /// Sends this as it stands.
+    pub(crate) async fn execute(&mut self, text: &'static str) {
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute(text).await.unwrap();
+            }
+            Self::MariaDb(connection) => {
+                connection.execute(text).await.unwrap();
+            }
+        }
+    }
+
     /// Keeps everybody else from writing.
     pub(crate) async fn hold(&mut self) {
         match self {

@@ -381,3 +381,19 @@ fn totals_are_the_sums_after_any_history() {
         })
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_content_type_may_be_as_long_as_a_header() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    let mut row = object_row(1);
+    row.content_type = format!("text/{}", "x".repeat(8000));
+    row.listing = Some(format!("{{\"text\": \"{}\"}}", "y".repeat(100_000)));
+    owner.apply([put_row("c", "a", row.clone())]).await;
+    let entries = owner.list("c", &Query::default()).await;
+    let [common::functional::container::Entry::Object(object)] = entries.as_slice() else {
+        panic!("{entries:?}");
+    };
+    assert_eq!(object.content_type, row.content_type);
+    assert_eq!(object.listing, row.listing);
+}

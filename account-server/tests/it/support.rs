@@ -54,6 +54,38 @@ impl Server {
         Self::at(Settings::default(), self.database, self.directory).await
     }
 
+    /// The same after a change of the schema was cut off in the middle, as only MySQL leaves it.
+    pub(crate) async fn restart_with_torn_schema(self) -> Self {
+        self.server.close().await;
+        if self.is_mysql() {
+            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000003";
+            self.look().await.execute(torn).await;
+        }
+        Self::at(Settings::default(), self.database, self.directory).await
+    }
+
+    /// Whether it speaks MySQL's dialect.
+    pub(crate) fn is_mysql(&self) -> bool {
+        matches!(self.database, Database::MariaDb { .. })
+    }
+
+    /// Closes it, changes the database by `text`, and tries to open it anew.
+    pub(crate) async fn reopen_after(self, text: &'static str) -> Result<Self, Error> {
+        self.server.close().await;
+        self.look().await.execute(text).await;
+        let settings = Settings {
+            database: self.database.setting(),
+            ..Settings::default()
+        };
+        let server = AccountServer::open(&settings, &self.directory.path().join("stobj.sqlite")).await?;
+        let service = server.service();
+        Ok(Self {
+            server,
+            service,
+            ..self
+        })
+    }
+
     /// A connection past the server.
     pub(crate) async fn look(&self) -> Look {
         self.database

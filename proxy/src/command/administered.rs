@@ -2,7 +2,7 @@
 //! configuration describes, opened for this one occasion.
 
 use account_server::AccountServer;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use common::config::Config;
 use common::functional::{Call, Context, ask};
 use common::session::{Login, Session};
@@ -35,7 +35,11 @@ impl Administered {
         // Of the other sections nothing is needed here; `config check` tells what is wrong with them.
         make_directory(&storage.data)?;
         let opened = AccountServer::open(&settings, &storage.sqlite()).await;
-        Ok(Self::Opened(opened.context("the database cannot be opened")?))
+        let server = opened.context("the database cannot be opened")?;
+        if let Some(reason) = server.away_because() {
+            bail!("the database cannot be used: {reason}");
+        }
+        Ok(Self::Opened(server))
     }
 
     /// Asks.

@@ -50,12 +50,18 @@ pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
 
 async fn serve(plan: Plan, socket: Option<TcpListener>) -> anyhow::Result<()> {
     let mut ends = Ends::new().context("signals cannot be caught")?;
-    let server = plan.start_on(socket).await?;
+    let mut server = plan.start_on(socket).await?;
     if let Some(told) = server.first_start() {
         say(told)?;
     }
     say(format_args!("listening on http://{}", server.address()))?;
-    ends.next().await;
+    tokio::select! {
+        () = ends.next() => {}
+        told = server.late_first_start() => {
+            say(told)?;
+            ends.next().await;
+        }
+    }
     tracing::info!("ending, as soon as the requests under way are answered; a second signal ends at once");
     tokio::select! {
         stopped = server.stop() => stopped.context("not everything could be written down"),

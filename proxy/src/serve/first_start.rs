@@ -101,11 +101,21 @@ impl fmt::Display for FirstStart {
     }
 }
 
-/// Makes `admin:admin` in a store that has no users yet, and answers its password.
+/// Makes the administrator of a new store and brings the users of the configuration to their state.
 ///
 /// # Errors
 /// When the users cannot be read or written.
-pub(super) async fn make_administrator(
+pub(super) async fn prepare(
+    account_server: &FunctionalService,
+    users: &[User],
+) -> Result<Option<AdministratorPassword>, Error> {
+    let password = make_administrator(account_server).await?;
+    put_users(account_server, users).await?;
+    Ok(password)
+}
+
+/// Makes `admin:admin` in a store that has no users yet, and answers its password.
+async fn make_administrator(
     account_server: &FunctionalService,
 ) -> Result<Option<AdministratorPassword>, Error> {
     let everybody = policy::Fetch { known_version: 0 };
@@ -137,11 +147,7 @@ pub(super) async fn make_administrator(
     Ok(Some(administrator))
 }
 
-/// Brings the users of the configuration to their state.
-///
-/// # Errors
-/// When one cannot be written.
-pub(super) async fn put_users(account_server: &FunctionalService, users: &[User]) -> Result<(), Error> {
+async fn put_users(account_server: &FunctionalService, users: &[User]) -> Result<(), Error> {
     for user in users {
         let put = user::Put {
             account: user.account.clone(),

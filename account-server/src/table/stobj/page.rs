@@ -41,12 +41,14 @@ pub(crate) async fn page(
     reverse: bool,
     limit: usize,
 ) -> Result<Vec<Node>, Failure> {
-    const FORWARD: Text = Text::both(select!(
-        "WHERE parent_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT ?"
-    ));
-    const REVERSE: Text = Text::both(select!(
-        "WHERE parent_id = ? AND path >= ? AND path < ? ORDER BY path DESC LIMIT ?"
-    ));
+    const FORWARD: Text = Text::both(
+        "stobj.page",
+        select!("WHERE parent_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT ?"),
+    );
+    const REVERSE: Text = Text::both(
+        "stobj.page_reverse",
+        select!("WHERE parent_id = ? AND path >= ? AND path < ? ORDER BY path DESC LIMIT ?"),
+    );
     let values = [parent.into(), from.into(), to.into(), limit_of(limit).into()];
     let rows = connection
         .rows(if reverse { REVERSE } else { FORWARD }, &values)
@@ -61,18 +63,24 @@ pub(crate) async fn children(
     reverse: bool,
     limit: usize,
 ) -> Result<Vec<Node>, Failure> {
-    const FORWARD: ManyText = ManyText::both(Many {
-        head: select!("WHERE parent_id IN ("),
-        row: "?",
-        separator: ", ",
-        tail: ") ORDER BY parent_id, path LIMIT ?",
-    });
-    const REVERSE: ManyText = ManyText::both(Many {
-        head: select!("WHERE parent_id IN ("),
-        row: "?",
-        separator: ", ",
-        tail: ") ORDER BY parent_id DESC, path DESC LIMIT ?",
-    });
+    const FORWARD: ManyText = ManyText::both(
+        "stobj.children",
+        Many {
+            head: select!("WHERE parent_id IN ("),
+            row: "?",
+            separator: ", ",
+            tail: ") ORDER BY parent_id, path LIMIT ?",
+        },
+    );
+    const REVERSE: ManyText = ManyText::both(
+        "stobj.children_reverse",
+        Many {
+            head: select!("WHERE parent_id IN ("),
+            row: "?",
+            separator: ", ",
+            tail: ") ORDER BY parent_id DESC, path DESC LIMIT ?",
+        },
+    );
     let values: Vec<Value<'_>> = parents.iter().map(|id| (*id).into()).collect();
     let statement = if reverse { REVERSE } else { FORWARD };
     let rows = connection
@@ -83,7 +91,10 @@ pub(crate) async fn children(
 
 /// Whether any object at all has run out by `now`.
 pub(crate) async fn first_expired(connection: &mut Connection, now: i64) -> Result<bool, Failure> {
-    const STATEMENT: Text = Text::both("SELECT id FROM stobj WHERE delete_at <= ? LIMIT 1");
+    const STATEMENT: Text = Text::both(
+        "stobj.first_expired",
+        "SELECT id FROM stobj WHERE delete_at <= ? LIMIT 1",
+    );
     Ok(connection.first(STATEMENT, &[now.into()]).await?.is_some())
 }
 

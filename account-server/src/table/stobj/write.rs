@@ -29,6 +29,7 @@ pub(crate) async fn upsert(
     const HEAD: &str = "INSERT INTO stobj (parent_id, path, account_id, type, is_object, seq, timestamp, created, \
                         bytes, etag, content_type, listing, metadata, delete_at) VALUES ";
     const STATEMENT: ManyText = ManyText {
+        name: "stobj.upsert",
         sqlite: Many {
             head: HEAD,
             row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -89,6 +90,7 @@ pub(crate) async fn insert_directories(
     const HEAD: &str = "INSERT INTO stobj (parent_id, path, account_id, type) VALUES ";
     // INSERT IGNORE would also swallow a parent that is not there.
     const STATEMENT: ManyText = ManyText {
+        name: "stobj.insert_directories",
         sqlite: Many {
             head: HEAD,
             row: "(?, ?, ?, ?)",
@@ -118,12 +120,15 @@ pub(crate) async fn insert_directories(
 
 /// Removes rows that have no children: files, or what the caller knows to be empty.
 pub(crate) async fn remove(connection: &mut Connection, ids: &[i64]) -> Result<(), Failure> {
-    const STATEMENT: ManyText = ManyText::both(Many {
-        head: "DELETE FROM stobj WHERE id IN (",
-        row: "?",
-        separator: ", ",
-        tail: ")",
-    });
+    const STATEMENT: ManyText = ManyText::both(
+        "stobj.remove",
+        Many {
+            head: "DELETE FROM stobj WHERE id IN (",
+            row: "?",
+            separator: ", ",
+            tail: ")",
+        },
+    );
     let values: Vec<Value<'_>> = ids.iter().map(|id| (*id).into()).collect();
     connection.execute_many(STATEMENT, &values).await
 }
@@ -131,6 +136,7 @@ pub(crate) async fn remove(connection: &mut Connection, ids: &[i64]) -> Result<(
 /// Removes those of these rows that have no child, so that no cascade ever runs.
 pub(crate) async fn remove_childless(connection: &mut Connection, ids: &[i64]) -> Result<(), Failure> {
     const STATEMENT: ManyText = ManyText {
+        name: "stobj.remove_childless",
         sqlite: Many {
             head: "DELETE FROM stobj WHERE \
                    NOT EXISTS (SELECT 1 FROM stobj AS child WHERE child.parent_id = stobj.id) AND id IN (",
@@ -157,6 +163,7 @@ pub(crate) async fn add_totals(
 ) -> Result<(), Failure> {
     // A row that is matched by its padding too is still changed once, in both databases.
     const STATEMENT: ManyText = ManyText {
+        name: "stobj.add_totals",
         sqlite: Many {
             head: "WITH delta (id, objects, bytes, expiring) AS (VALUES ",
             row: "(?, ?, ?, ?)",

@@ -1,0 +1,185 @@
+//! Every statement that the crate can send is sent by this test, to the database that the environment asks for. One
+//! that is added without a place here fails it, by its name.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::Secret;
+use common::functional::listing::{Query, Rollup};
+use common::functional::policy::Fetch;
+use common::functional::user::{Password, Put};
+use parking_lot::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::support::*;
+
+/// Where the crate tells the name of each statement.
+const TARGET: &str = "account_server::statement";
+
+/// Collects the names of statements.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<BTreeSet<String>>>);
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Names(&self.0));
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn enter(&self, _span: &Id) {}
+    fn exit(&self, _span: &Id) {}
+}
+
+struct Names<'a>(&'a Mutex<BTreeSet<String>>);
+
+impl Visit for Names<'_> {
+    fn record_str(&mut self, _field: &Field, value: &str) {
+        self.0.lock().insert(value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        panic!("{field} is no name: {value:?}");
+    }
+}
+
+/// The names of all statements in the sources, each of which must have one of its own.
+fn declared() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                gather(&text, &path, &mut names);
+            }
+        }
+    }
+    names
+}
+
+fn gather(text: &str, path: &Path, names: &mut BTreeSet<String>) {
+    let is_sql = path.ends_with("src/sql.rs");
+    for direct in ["sqlx::query", "sqlx::raw_sql"] {
+        assert!(
+            is_sql || !text.contains(direct),
+            "{}: only sql.rs sends statements",
+            path.display()
+        );
+    }
+    // `Text` ends `ManyText` too.
+    for beginning in ["Text::both(", "Text {"] {
+        for (place, _) in text.match_indices(beginning) {
+            let line = text[..place].rsplit('\n').next().unwrap_or_default();
+            if line.contains("struct ") || line.contains("impl ") || line.trim_start().starts_with("//") {
+                continue;
+            }
+            let rest = text[place + beginning.len()..].trim_start();
+            let rest = rest.strip_prefix("name: ").unwrap_or(rest);
+            let name = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            let Some((name, _)) = name else {
+                panic!(
+                    "{}: a statement without a name: {line}{beginning}",
+                    path.display()
+                );
+            };
+            assert!(
+                names.insert(name.to_owned()),
+                "{}: {name} is another statement's name",
+                path.display()
+            );
+        }
+    }
+}
+
+fn rollup(delimiter: &str) -> Query {
+    Query {
+        rollup: Rollup::Subdirs {
+            delimiter: delimiter.to_owned(),
+        },
+        ..Query::default()
+    }
+}
+
+async fn change_and_list(server: &Server) {
+    let mut owner = server.owner();
+    owner.position().await;
+    owner
+        .apply((0..20).map(|number| put("c", &format!("{number}/a/{number}"), 1)))
+        .await;
+    owner.apply([put_container("c"), delete("c", "3/a/3")]).await;
+    let mut expired = object_row(1);
+    expired.delete_at = Some(now());
+    owner.apply([put_row("c", "x/y", expired)]).await;
+    let reverse = Query {
+        reverse: true,
+        ..Query::default()
+    };
+    for query in [Query::default(), reverse, rollup("/"), rollup("a")] {
+        owner.list("c", &query).await;
+        owner.containers(&query).await;
+    }
+    owner.apply([put("gone", "a/b", 1), put("gone", "c", 1)]).await;
+    owner.apply([delete_container("gone")]).await;
+    owner.until_reaped().await;
+    // Another filling of the database: what was there is forgotten.
+    owner.incarnation += 1;
+    owner.seq = 0;
+    owner.apply([put("c", "a", 1)]).await;
+    owner.until_reaped().await;
+}
+
+async fn change_users(server: &Server) {
+    let user = Put {
+        account: "test".to_owned(),
+        name: "tester".to_owned(),
+        password: Secret::new("testing"),
+        groups: Vec::new(),
+        only_if_absent: false,
+    };
+    server.ask(user).await.unwrap();
+    let password = Password {
+        account: "test".to_owned(),
+        name: "tester".to_owned(),
+        password: Secret::new("another"),
+    };
+    server.ask(password).await.unwrap();
+    server.ask(Fetch { known_version: 0 }).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_statement_is_sent_by_a_test() {
+    let recorder = Recorder::default();
+    let _recording = tracing::subscriber::set_default(recorder.clone());
+    let server = Server::start().await;
+    change_and_list(&server).await;
+    change_users(&server).await;
+    let server = server.restart_with_torn_schema().await;
+    server.owner().apply([put_container("c")]).await;
+    server.server.close().await;
+
+    let sent = recorder.0.lock().clone();
+    let mut declared = declared();
+    if !server.is_mysql() {
+        declared.retain(|name| !name.starts_with("mysql."));
+    }
+    let missing: Vec<_> = declared.difference(&sent).collect();
+    assert!(missing.is_empty(), "no test sends {missing:?}");
+    let unknown: Vec<_> = sent.difference(&declared).collect();
+    assert!(unknown.is_empty(), "these are in no source: {unknown:?}");
+}
