@@ -7,6 +7,7 @@ pub mod listing;
 pub mod load;
 pub mod log;
 pub mod mariadb;
+pub mod mixed_load;
 pub mod process;
 pub mod program;
 pub mod raw;

@@ -16,8 +16,12 @@ use crate::log::Log;
 use crate::program;
 
 mod database;
+mod mirror;
+mod way;
 
 pub use database::{ANNOUNCED, OwnDatabase};
+pub use mirror::Mirror;
+pub use way::{Fault, Way};
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
