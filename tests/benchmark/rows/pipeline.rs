@@ -1,4 +1,4 @@
-//! What the filters cost, by the benchmark of the crate that puts them together.
+//! What the filters cost, by an example of the crate that puts them together.
 
 use std::path::Path;
 

@@ -2,12 +2,13 @@
 //! and the servers behind them.
 //!
 //! ```sh
-//! cargo bench -p proxy --bench pipeline
+//! cargo run --release -p proxy --example pipeline
 //! ```
 //!
 //! The same requests go through the pipeline to a backend that answers at once, and straight to one that answers with
 //! the same response; the difference of the times that this thread spent on its core is the pipeline's. Of several
-//! turns each the fastest counts, for what disturbs only ever adds.
+//! turns each the fastest counts, for what disturbs only ever adds. (An example and no benchmark to cargo, which would
+//! build the whole program once more for it.)
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
