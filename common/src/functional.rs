@@ -16,6 +16,7 @@ use crate::service::FunctionalService;
 pub mod account;
 pub mod container;
 mod context;
+pub mod firewall;
 pub mod info;
 pub mod listing;
 pub mod mirror;
@@ -199,6 +200,8 @@ actions! {
     "user/put" UserPut(user::Put) -> user::Written, programs;
     /// Gives a user another password.
     "user/password" UserPassword(user::Password) -> user::Written, programs;
+    /// The rules of the firewall; answered by the proxy itself.
+    "firewall/rules" FirewallRules(firewall::ListRules) -> firewall::Rules, programs;
     /// What is needed to decide requests without SQL: users with their verifiers.
     "policy/fetch" PolicyFetch(policy::Fetch) -> policy::Fetched;
 }

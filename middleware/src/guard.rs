@@ -1,3 +1,5 @@
 //! The guard stack: remembers and decides.
 
 pub mod authorise;
+pub mod firewall;
+mod target;

@@ -7,7 +7,7 @@
 //! [pipeline]
 //! protocol = ["catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "info", "cors", "listing_formats", "auth"]
 //! semantic = ["copy"]
-//! guard = ["authorise"]
+//! guard = ["authorise", "firewall"]
 //! ```
 
 use std::fmt;
@@ -44,6 +44,8 @@ pub struct Context {
     pub policy: Arc<PolicyCache>,
     /// What `/info` tells; filters add to it while they are built.
     pub features: Features,
+    /// How often each rule of the firewall has decided.
+    pub firewall_hits: guard::firewall::Hits,
     /// Read once, used by `auth` and by `authorise`.
     pub(crate) auth: Option<Arc<auth::Checked>>,
 }
@@ -64,6 +66,7 @@ impl Context {
             keyring,
             constraints,
             features: Features::default(),
+            firewall_hits: guard::firewall::Hits::default(),
             auth: None,
         }
     }
@@ -183,9 +186,17 @@ pub const FILTERS: &[Filter] = &[
         name: "authorise",
         stack: Stack::Guard,
         is_required: true,
-        outside: &[],
-        because: "without it everybody may do everything",
+        outside: &[BELOW],
+        because: "without it everybody may do everything, and who may not learns nothing from what stands behind",
         build: Build::Functional(guard::authorise::build),
+    },
+    Filter {
+        name: "firewall",
+        stack: Stack::Guard,
+        is_required: false,
+        outside: &[],
+        because: "",
+        build: Build::Functional(guard::firewall::build),
     },
 ];
 

@@ -54,6 +54,7 @@ impl Servers {
             }
             "object" => self.owner.handle(request),
             "mirror" | "user" | "policy" => self.account_server.handle(request),
+            // What a filter answers (`firewall`) needs that filter in the pipeline.
             _ => refuse(Outcome::NotImplemented.into()),
         }
     }
@@ -150,7 +151,8 @@ mod tests {
                     "object",
                     "mirror",
                     "user",
-                    "policy"
+                    "policy",
+                    "firewall"
                 ]
                 .contains(&system),
                 "{name}"

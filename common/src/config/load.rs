@@ -106,7 +106,7 @@ impl Config {
         })
     }
 
-    /// The entries of a list of tables, `[[user]]`.
+    /// The entries of a list of tables: `user` for `[[user]]`, `filter.firewall.rules` for that.
     pub fn read_list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
         self.read.insert(name.to_owned());
         let mut list = Vec::new();
@@ -139,6 +139,14 @@ impl Config {
             .and_then(|entries| entries.settings.get(key));
         let place = setting.map_or_else(|| "default".to_owned(), |setting| setting.origin.to_string());
         self.add_mistake(place, format!("[{section}] {key}: {message}"));
+    }
+
+    /// Remembers that the entry `at` (from 0) of a list of tables will not do; `message` says what would.
+    pub fn reject_entry(&mut self, list: &str, at: usize, message: impl fmt::Display) {
+        let entry = self.lists.get(list).and_then(|entries| entries.get(at));
+        let origin = entry.and_then(|entry| entry.origin.as_ref());
+        let place = origin.map_or_else(|| "default".to_owned(), ToString::to_string);
+        self.add_mistake(place, format!("[[{list}]]: {message}"));
     }
 
     /// Whether `section` is written anywhere.
@@ -205,18 +213,13 @@ impl Config {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let origin = origin_at(key.span().start);
+            let path = match section {
+                "" => name.to_owned(),
+                _ => format!("{section}.{name}"),
+            };
             match value.get_ref() {
                 DeValue::Table(inner) => {
-                    let path = if section.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{section}.{name}")
-                    };
-                    if !inner.is_empty()
-                        && inner
-                            .values()
-                            .all(|value| matches!(value.get_ref(), DeValue::Table(_)))
-                    {
+                    if !inner.is_empty() && inner.values().all(|value| is_on_its_own(value.get_ref())) {
                         self.add_table(&path, inner, origin_at);
                         continue;
                     }
@@ -225,7 +228,7 @@ impl Config {
                 }
                 DeValue::Array(list) if is_list_of_tables(list) => {
                     let entries = list.iter().map(|entry| list_entry(entry, origin_at)).collect();
-                    self.lists.insert(name.to_owned(), entries);
+                    self.lists.insert(path, entries);
                 }
                 _ => self.set(section, name, plain(value), origin),
             }
@@ -319,6 +322,15 @@ impl fmt::Display for Mistakes {
 
 fn first_line(error: &toml::de::Error) -> String {
     error.message().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Whether it has headers of its own, and is no setting of the section around it.
+fn is_on_its_own(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(list) => is_list_of_tables(list),
+        _ => false,
+    }
 }
 
 fn is_list_of_tables(list: &[Spanned<DeValue<'_>>]) -> bool {
@@ -449,6 +461,28 @@ mod tests {
         let mut config = load("[object_server]\nworkers = 3\n", &variables);
         assert_eq!(config.read::<Proxy>("object-server").workers, 7);
         assert!(mistakes(config)[0].contains("[object_server] is not a section"));
+    }
+
+    #[test]
+    fn a_list_may_stand_in_a_section() {
+        let text = "[[filter.firewall.rules]]\nname = \"a\"\n\n[[filter.firewall.rules]]\nname = \"b\"\n";
+        let mut config = load(text, &[]);
+        let names: Vec<_> = config
+            .read_list::<User>("filter.firewall.rules")
+            .into_iter()
+            .map(|user| user.name)
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+        config.reject_entry("filter.firewall.rules", 1, "no b here");
+        assert_eq!(
+            mistakes(config),
+            ["stobj.toml:4: [[filter.firewall.rules]]: no b here"]
+        );
+        let unread = mistakes(load(text, &[]));
+        assert!(
+            unread[0].starts_with("stobj.toml:1: [filter.firewall.rules] is not a section"),
+            "{unread:?}"
+        );
     }
 
     #[test]

@@ -22,10 +22,9 @@ use crate::protocol::auth;
 use crate::registry::Context;
 
 use self::decide::{Decision, decide};
-use self::target::{Access, Level, Target};
+use crate::guard::target::{Access, Level, Target};
 
 mod decide;
-mod target;
 
 /// How often a request is sent, at most, when the owner keeps knowing better.
 const MAX_ATTEMPTS: usize = 3;

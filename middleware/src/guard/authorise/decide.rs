@@ -3,8 +3,8 @@
 use common::functional::{Action, Authority, Caller, Context, Grant};
 use common::{Error, Outcome};
 
-use super::target::{Access, Level, Target};
 use crate::acl::AccountRight;
+use crate::guard::target::{Access, Level, Target};
 use crate::info_cache::Info;
 use crate::protocol::auth::Reseller;
 
@@ -48,7 +48,11 @@ pub(super) fn system(action: &Action, context: &Context) -> Result<(), Error> {
     let caller = context.authority.caller();
     let is_administrator = groups_of(caller).iter().any(|group| group == ".reseller_admin");
     match (action, &context.authority) {
-        (Action::UserPut(_) | Action::UserPassword(_), Authority::Caller(_)) if is_administrator => Ok(()),
+        (Action::UserPut(_) | Action::UserPassword(_) | Action::FirewallRules(_), Authority::Caller(_))
+            if is_administrator =>
+        {
+            Ok(())
+        }
         (Action::ObjectCopy(_), _) => Err(Error::internal("a copy reached the guards in one piece")),
         _ => Err(denied(caller)),
     }

@@ -1,0 +1,231 @@
+//! One rule: as it is written, and compiled once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::functional::{Action, Caller, Context};
+use globset::{GlobBuilder, GlobMatcher};
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use serde::Deserialize;
+
+use crate::guard::target::Target;
+
+/// The methods that rules can name: COPY is the GET of its source and the PUT of its destination.
+const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
+/// Who a rule names when nobody is logged in.
+const ANONYMOUS: &str = "anonymous";
+
+/// What a rule does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// 403.
+    Deny,
+    /// No later rule is asked.
+    Allow,
+}
+
+/// A rule as it is written: `[[filter.firewall.rules]]`. All that it names must hold; what it leaves out matches all.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSettings {
+    /// What it is called in the log and in lists.
+    #[serde(default)]
+    pub name: String,
+    /// `deny` or `allow`.
+    pub decision: Decision,
+    /// Globs over `account:user`, any of which; `anonymous` is who is not logged in.
+    #[serde(default)]
+    pub users: Vec<String>,
+    /// Addresses of clients, or networks as `10.0.0.0/8`, any of which.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// Any of GET, HEAD, PUT, POST and DELETE.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Globs over `account`, `account/container` and `account/container/object`, any of which: `*` stays within a
+    /// segment, `**` does not.
+    #[serde(default)]
+    pub paths: Vec<String>,
+}
+
+/// How often each rule has decided, by what the rule says: counters outlive a change of other rules.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
+
+/// What of a request rules look at.
+pub(super) struct Asked<'a> {
+    user: &'a str,
+    source: Option<IpAddr>,
+    method: Option<&'static str>,
+    path: Option<String>,
+}
+
+/// A rule, compiled.
+pub(super) struct Rule {
+    pub(super) settings: RuleSettings,
+    users: Vec<GlobMatcher>,
+    sources: Vec<IpNet>,
+    paths: Vec<GlobMatcher>,
+    hits: Arc<AtomicU64>,
+}
+
+impl Rule {
+    /// # Errors
+    /// What is wrong with it, for the one who wrote it.
+    pub(super) fn new(settings: RuleSettings, hits: &Hits) -> Result<Self, String> {
+        if let Some(method) = settings
+            .methods
+            .iter()
+            .find(|method| !METHODS.contains(&method.as_str()))
+        {
+            return Err(format!(
+                "there is no method {method:?} to name; there are {}",
+                METHODS.join(", ")
+            ));
+        }
+        let compile = |globs: &[String]| globs.iter().map(|glob| compiled(glob)).collect::<Result<_, _>>();
+        Ok(Self {
+            users: compile(&settings.users)?,
+            paths: compile(&settings.paths)?,
+            sources: settings
+                .sources
+                .iter()
+                .map(|source| network(source))
+                .collect::<Result<_, _>>()?,
+            hits: hits.of(&settings.to_string()),
+            settings,
+        })
+    }
+
+    pub(super) fn matches(&self, asked: &Asked<'_>) -> bool {
+        let is_user = |user: &str| any(&self.users, |glob: &GlobMatcher| glob.is_match(user));
+        let is_source = |source: Option<IpAddr>| {
+            any(&self.sources, |network: &IpNet| {
+                source.is_some_and(|source| network.contains(&source))
+            })
+        };
+        let is_method =
+            |method: Option<&str>| any(&self.settings.methods, |name: &String| method == Some(name));
+        let is_path = |path: Option<&str>| {
+            any(&self.paths, |glob: &GlobMatcher| {
+                path.is_some_and(|path| glob.is_match(path))
+            })
+        };
+        is_method(asked.method)
+            && is_source(asked.source)
+            && is_user(asked.user)
+            && is_path(asked.path.as_deref())
+    }
+
+    pub(super) fn count(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(action: &Action, context: &'a Context) -> Self {
+        let user = match context.authority.caller() {
+            Caller::Anonymous => ANONYMOUS,
+            Caller::User(identity) => identity.name.as_str(),
+        };
+        let target = Target::of(action);
+        Self {
+            user,
+            // A socket for both families shows the clients of the old one in the new one's form.
+            source: context.address.map(|address| address.to_canonical()),
+            method: target.as_ref().and_then(|_| method_of(action)),
+            path: target.as_ref().map(path_of),
+        }
+    }
+}
+
+impl Hits {
+    fn of(&self, rule: &str) -> Arc<AtomicU64> {
+        Arc::clone(self.0.lock().entry(rule.to_owned()).or_default())
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        })
+    }
+}
+
+/// All that it says but its name, on one line.
+impl fmt::Display for RuleSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.decision)?;
+        for (what, list) in [
+            ("users", &self.users),
+            ("sources", &self.sources),
+            ("methods", &self.methods),
+            ("paths", &self.paths),
+        ] {
+            if !list.is_empty() {
+                write!(formatter, " {what} {}", list.join(" "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An empty list names nobody in particular, which is everybody.
+fn any<T>(list: &[T], is_it: impl FnMut(&T) -> bool) -> bool {
+    list.is_empty() || list.iter().any(is_it)
+}
+
+fn compiled(glob: &str) -> Result<GlobMatcher, String> {
+    let built = GlobBuilder::new(glob)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build();
+    built
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| format!("{glob:?} is no glob: {}", error.kind()))
+}
+
+fn network(source: &str) -> Result<IpNet, String> {
+    let address = source.parse::<IpAddr>().map(IpNet::from);
+    let network = source.parse::<IpNet>().or(address);
+    network.map_err(|_| format!("{source:?} is neither an address nor a network such as 10.0.0.0/8"))
+}
+
+/// The method of a resource URL that asks for this action.
+fn method_of(action: &Action) -> Option<&'static str> {
+    let (_, verb) = action.name().split_once('/')?;
+    Some(match verb {
+        "get" | "list" => "GET",
+        "head" => "HEAD",
+        "put" => "PUT",
+        "post" => "POST",
+        "delete" => "DELETE",
+        _ => return None,
+    })
+}
+
+fn path_of(target: &Target) -> String {
+    let mut path = target.account.as_str().to_owned();
+    for part in [
+        target.container.as_ref().map(|name| name.as_str()),
+        target.object.as_ref().map(|name| name.as_str()),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        path.push('/');
+        path.push_str(part);
+    }
+    path
+}

@@ -1,0 +1,102 @@
+//! The resource firewall.
+
+use http::Method;
+use integration_tests::Server;
+use integration_tests::server::ADMIN_PASSWORD;
+
+const RULES: &str = r#"
+[[filter.firewall.rules]]
+name = "auditors read"
+decision = "allow"
+users = ["test:tester2"]
+methods = ["GET", "HEAD"]
+
+[[filter.firewall.rules]]
+name = "the archive stays"
+decision = "deny"
+methods = ["PUT", "POST", "DELETE"]
+paths = ["AUTH_test/archive", "AUTH_test/archive/**"]
+
+[[filter.firewall.rules]]
+name = "secrets"
+decision = "deny"
+paths = ["AUTH_test/*/secret*"]
+"#;
+
+#[tokio::test]
+async fn rules_deny_on_every_way_and_to_administrators_too() {
+    let server = Server::start().await;
+    let client = server.tester().await;
+    client.put("archive", "").await.expect(201);
+    client.put("archive/a", "kept").await.expect(201);
+    client.put("c", "").await.expect(201);
+    client.put("c/secret", "hidden").await.expect(201);
+    client.put("c/open", "seen").await.expect(201);
+
+    let server = server.stop().await.setting(RULES).start().await;
+    let client = server.tester().await;
+    let admin = server
+        .login("admin:admin", ADMIN_PASSWORD)
+        .await
+        .at_account("AUTH_test");
+    for client in [&client, &admin] {
+        client.delete("archive/a").await.expect(403);
+        client.put("archive/b", "new").await.expect(403);
+        client
+            .post("archive/a")
+            .header("x-object-meta-a", "b")
+            .await
+            .expect(403);
+        client.delete("archive").await.expect(403);
+        client.copy("c/open", "archive/c").await.expect(403);
+        client.get("archive/a").await.expect(200).expect_body("kept");
+        client.get("c/secret").await.expect(403);
+        client.head("c/secret").await.expect(403);
+        client.copy("c/secret", "c/public").await.expect(403);
+        client.copy("c/open", "c/secret").await.expect(403);
+        client
+            .put("c/copy", "")
+            .header("x-copy-from", "/c/secret")
+            .await
+            .expect(403);
+        client.delete("c/secret").await.expect(403);
+    }
+    client.list("archive").await.expect(200).expect_entries(&["a"]);
+    client
+        .list("c")
+        .await
+        .expect(200)
+        .expect_entries(&["open", "secret"]);
+    let auditor = server.login("test:tester2", "testing2").await;
+    auditor.get("c/secret").await.expect(200).expect_body("hidden");
+    auditor.delete("archive/a").await.expect(403);
+}
+
+#[tokio::test]
+async fn administrators_see_what_each_rule_decided() {
+    let server = Server::builder().setting(RULES).start().await;
+    let client = server.tester().await;
+    client.put("archive", "").await.expect(403);
+    client
+        .request_at(Method::POST, "/f/firewall/rules")
+        .await
+        .expect(403);
+    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let rules = admin
+        .request_at(Method::POST, "/f/firewall/rules")
+        .await
+        .expect(200)
+        .json();
+    let shown = |at: usize| {
+        (
+            rules["rules"][at]["name"].clone(),
+            rules["rules"][at]["hits"].clone(),
+        )
+    };
+    assert_eq!(shown(0), ("auditors read".into(), 0.into()));
+    assert_eq!(shown(1), ("the archive stays".into(), 1.into()));
+    assert_eq!(
+        rules["rules"][1]["matches"],
+        "deny methods PUT POST DELETE paths AUTH_test/archive AUTH_test/archive/**"
+    );
+}
