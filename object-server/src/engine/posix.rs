@@ -36,6 +36,7 @@ mod present;
 mod probe;
 mod publish;
 mod read;
+mod room;
 mod root;
 mod stage;
 mod store;
@@ -165,6 +166,7 @@ impl Engine for Posix {
                 file,
                 size: attributes.size,
                 tries_nowait,
+                room: Arc::clone(self.store.room()),
             };
             Ok(Some((attributes, Box::new(reader) as Box<dyn Reader>)))
         })

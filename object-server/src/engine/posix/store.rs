@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::descriptors::Descriptors;
 use super::fresh::Fresh;
 use super::probe::{self, Abilities};
+use super::room::Room;
 use super::root::{self, Root};
 use super::stripes::Stripes;
 use super::trouble::Trouble;
@@ -29,6 +30,7 @@ pub(super) struct Store {
     stripes: Stripes,
     fresh: Fresh,
     descriptors: Descriptors,
+    room: Arc<Room>,
     points: FailurePoints,
     next_number: AtomicU64,
     started: Instant,
@@ -53,6 +55,7 @@ impl Store {
             stripes: Stripes::new(),
             fresh: Fresh::default(),
             descriptors: Descriptors::default(),
+            room: Arc::default(),
             points: settings.failure_points.clone(),
             next_number: AtomicU64::new(root::random()?),
             started: Instant::now(),
@@ -115,6 +118,11 @@ impl Store {
 
     pub(super) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
+    }
+
+    /// Memory for bodies.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// A step is done at which tests interfere.
