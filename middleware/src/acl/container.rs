@@ -141,9 +141,10 @@ fn clean_item(item: &str, is_write: bool) -> Result<String, String> {
     };
     let host = match host {
         "*" => host,
-        _ => host.trim_start_matches(['*', ' ']),
+        _ => host.trim_start_matches(|sign: char| sign == '*' || sign.is_whitespace()),
     };
-    if host.is_empty() || host == "." {
+    // A minus is no host either, and would make the kept list mean the opposite.
+    if host.is_empty() || host == "." || host.starts_with('-') {
         return Err(format!("there is no host in {item:?}"));
     }
     Ok(format!(".r:{minus}{host}"))
