@@ -2,12 +2,15 @@
 //!
 //! Follows Swift's "GateKeeper" middleware. A header's `_` counts as `-`, since they become one where headers are
 //! kept; otherwise `X_Object_Sysmeta_…` would slip through.
+//!
+//! Two kinds of requests do not come in at all, because someone between the client and this server may understand them
+//! otherwise: those for a tunnel, and those for several hosts.
 
-use common::Body;
 use common::config::Config;
 use common::service::HttpService;
-use http::header::{HeaderMap, HeaderName};
-use http::{Request, Response};
+use common::{Body, Error, Outcome};
+use http::header::{HOST, HeaderMap, HeaderName};
+use http::{Method, Request, Response};
 
 use crate::InboundTimestamp;
 use crate::filter::{ProtocolFilter, pass, protocol};
@@ -52,6 +55,9 @@ impl ProtocolFilter for Gatekeeper {
     }
 
     async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Err(error) = check(&request) {
+            return error.into_response();
+        }
         strip(request.headers_mut());
         if let Some(timestamp) = request.headers_mut().remove("x-timestamp") {
             request.extensions_mut().insert(InboundTimestamp(timestamp));
@@ -60,6 +66,16 @@ impl ProtocolFilter for Gatekeeper {
         strip(response.headers_mut());
         response
     }
+}
+
+fn check(request: &Request<Body>) -> Result<(), Error> {
+    if request.method() == Method::CONNECT {
+        return Err(Outcome::MethodNotAllowed(Vec::new()).into());
+    }
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Err(Error::bad_request("There must be one Host"));
+    }
+    Ok(())
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -144,6 +160,27 @@ mod tests {
         let response = filter.handle(request("GET", "/", &[])).await.unwrap();
         assert_eq!(response.headers().len(), 1);
         assert_eq!(response.headers()["x-timestamp"], "1");
+    }
+
+    #[tokio::test]
+    async fn tunnels_and_several_hosts_do_not_come_in() {
+        let (inner, requests) = remembering();
+        let filter = protocol(Gatekeeper { inner });
+        for (method, hosts, status) in [
+            ("CONNECT", &[("Host", "a")][..], 405),
+            ("GET", &[("Host", "a"), ("Host", "b")], 400),
+            ("GET", &[("Host", "a"), ("Host", "a")], 400),
+            ("GET", &[("Host", "a")], 200),
+            ("GET", &[], 200),
+        ] {
+            let mut sent = request(method, "/", &[]);
+            for (name, value) in hosts {
+                sent.headers_mut().append(*name, value.parse().unwrap());
+            }
+            let response = filter.handle(sent).await.unwrap();
+            assert_eq!(response.status(), status, "{method} {hosts:?}");
+        }
+        assert_eq!(requests.lock().len(), 2);
     }
 
     #[tokio::test]
