@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::Body;
@@ -20,21 +19,23 @@ use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioTimer;
 use middleware::PeerAddress;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+mod connections;
+mod crowd;
 mod refusal;
 mod request_body;
 mod response_body;
 mod stream;
 
+use connections::Connections;
+use crowd::Crowd;
 use request_body::RequestBody;
-use stream::{Link, Stream};
+use stream::Link;
 
 /// As much of a request is buffered at most: its head, and what one read of a body gives.
 const BUFFER: usize = 256 * 1024;
@@ -55,6 +56,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Without a byte of a request's body, or without one of an answer being taken.
     pub client_timeout: Duration,
+    /// Request bodies at once whose client is being waited for; one more is 503.
+    pub max_waiting_uploads: NonZeroUsize,
     /// For the requests that are under way when the end is asked for.
     pub drain_timeout: Duration,
     /// From then until connections that rest are closed; meanwhile each answer says that it is the last.
@@ -74,6 +77,7 @@ impl Limits {
     pub fn between_servers(self) -> Self {
         Self {
             max_connections: self.max_connections.saturating_mul(MORE_CONNECTIONS),
+            max_waiting_uploads: self.max_waiting_uploads.saturating_mul(MORE_CONNECTIONS),
             idle_timeout: Duration::from_secs(600),
             client_timeout: self.client_timeout * 2,
             ..self
@@ -94,7 +98,7 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            Some(_ended) = connections.tasks.join_next() => continue,
+            () = connections.one_ended() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
@@ -105,92 +109,9 @@ pub async fn serve(
             }
         }
     }
-    connections.is_ending.store(true, Ordering::Relaxed);
+    connections.announce_end();
     connections.add_waiting(listener, &places);
     connections.drain().await;
-}
-
-/// The connections of a listener, each a task.
-struct Connections {
-    service: HttpService,
-    limits: Limits,
-    builder: http1::Builder,
-    graceful: GracefulShutdown,
-    tasks: JoinSet<()>,
-    is_ending: Arc<AtomicBool>,
-}
-
-impl Connections {
-    fn new(service: HttpService, limits: Limits) -> Self {
-        Self {
-            service,
-            limits,
-            builder: builder(&limits),
-            graceful: GracefulShutdown::new(),
-            tasks: JoinSet::new(),
-            is_ending: Arc::default(),
-        }
-    }
-
-    fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        // Answers are written whole; waiting for more to send would only delay them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
-        }
-        let link = Link::default();
-        let entrance = Entrance {
-            service: self.service.clone(),
-            peer,
-            client_timeout: self.limits.client_timeout,
-            link: link.clone(),
-            is_ending: Arc::clone(&self.is_ending),
-        };
-        let (header_timeout, client_timeout) = (self.limits.header_timeout, self.limits.client_timeout);
-        let stream = Stream::new(stream, header_timeout, client_timeout, link);
-        let connection = self.builder.serve_connection(TokioIo::new(stream), entrance);
-        let connection = self.graceful.watch(connection);
-        self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, "connection broken off: {error}");
-            }
-            drop(place);
-        });
-    }
-
-    /// Takes on whoever waits to be accepted, and closes the listener: a connection that the kernel has made already
-    /// would be reset with it.
-    fn add_waiting(&mut self, listener: TcpListener, places: &Arc<Semaphore>) {
-        let Ok(listener) = listener.into_std() else { return };
-        while let Ok(place) = Arc::clone(places).try_acquire_owned()
-            && let Ok((stream, peer)) = listener.accept()
-        {
-            let stream = stream
-                .set_nonblocking(true)
-                .and_then(|()| TcpStream::from_std(stream));
-            match stream {
-                Ok(stream) => self.add(stream, peer, place),
-                Err(error) => tracing::debug!(%peer, "a connection cannot be taken on: {error}"),
-            }
-        }
-    }
-
-    /// Waits for all to end: for a while of themselves, as each answer now says that it is the last, so that no client
-    /// is cut that is just sending its next request; then those that rest are closed, and what is under way ends.
-    async fn drain(mut self) {
-        let lame_duck = self.limits.lame_duck_timeout.min(self.limits.drain_timeout);
-        let all_ended = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(lame_duck, all_ended).await.is_ok() {
-            return;
-        }
-        let rest = self.limits.drain_timeout.saturating_sub(lame_duck);
-        if timeout(rest, self.graceful.shutdown()).await.is_err() {
-            tracing::warn!(
-                connections = self.tasks.len(),
-                "requests were still under way after drain_timeout; they are broken off"
-            );
-        }
-        self.tasks.shutdown().await;
-    }
 }
 
 type Place = tokio::sync::OwnedSemaphorePermit;
@@ -224,9 +145,9 @@ fn builder(limits: &Limits) -> http1::Builder {
 struct Entrance {
     service: HttpService,
     peer: SocketAddr,
-    client_timeout: Duration,
+    limits: Limits,
     link: Link,
-    is_ending: Arc<AtomicBool>,
+    crowd: Arc<Crowd>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Entrance {
@@ -238,10 +159,11 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
         let keeps_alive = asks_to_keep_alive(&request);
         let (mut head, incoming) = request.into_parts();
         head.extensions.insert(PeerAddress(self.peer));
-        let (body, unread) = RequestBody::wrap(incoming, &head.headers, self.client_timeout, &self.link);
+        let (body, unread) =
+            RequestBody::wrap(incoming, &head.headers, &self.limits, &self.link, &self.crowd);
         let service = self.service.clone();
         let link = self.link.clone();
-        let is_ending = Arc::clone(&self.is_ending);
+        let crowd = Arc::clone(&self.crowd);
         Box::pin(async move {
             let mut response =
                 response_body::announced(service.handle(Request::from_parts(head, body)).await?);
@@ -259,11 +181,14 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
             if !can_go_on {
                 link.linger();
                 response.headers_mut().insert(CONNECTION, close);
-            } else if is_ending.load(Ordering::Relaxed) {
+            } else if crowd.is_ending() {
                 response.headers_mut().insert(CONNECTION, close);
             } else if keeps_alive {
                 let keep_alive = HeaderValue::from_static("keep-alive");
                 response.headers_mut().entry(CONNECTION).or_insert(keep_alive);
+            }
+            if crowd.is_large() {
+                response = response_body::part_by_part(response, &link);
             }
             Ok(response)
         })

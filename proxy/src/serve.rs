@@ -333,6 +333,7 @@ impl Plan {
     fn limits(&self) -> Limits {
         let limits = Limits {
             max_connections: self.proxy.max_connections,
+            max_waiting_uploads: self.proxy.max_waiting_uploads,
             idle_timeout: self.proxy.idle_timeout.0,
             header_timeout: self.proxy.header_timeout.0,
             client_timeout: self.proxy.client_timeout.0,

@@ -29,6 +29,8 @@ pub struct Proxy {
     pub listen: SocketAddr,
     /// Connections at once; further ones wait.
     pub max_connections: NonZeroUsize,
+    /// Uploads at once whose client is being waited for; one more is 503.
+    pub max_waiting_uploads: NonZeroUsize,
     /// How long a connection may rest between two requests.
     pub idle_timeout: Period,
     /// How long the head of a request may take from its first byte to its last.
@@ -127,7 +129,8 @@ impl Default for Proxy {
         ];
         Self {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
-            max_connections: const { NonZeroUsize::new(4096).unwrap() },
+            max_connections: const { NonZeroUsize::new(16_384).unwrap() },
+            max_waiting_uploads: const { NonZeroUsize::new(2048).unwrap() },
             idle_timeout: Period::seconds(60),
             header_timeout: Period::seconds(30),
             client_timeout: Period::seconds(60),

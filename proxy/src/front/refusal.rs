@@ -22,6 +22,8 @@ const LONGEST_LINE: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct RequestLine {
     is_complete: bool,
+    /// Whether it begins as a method does; what a client of TLS says first does not.
+    begins_well: Option<bool>,
     /// From where it is not ASCII any more.
     bytes: Vec<u8>,
 }
@@ -32,6 +34,7 @@ impl RequestLine {
         if self.is_complete || self.bytes.len() > LONGEST_LINE {
             return;
         }
+        self.begins_well = self.begins_well.or(bytes.first().map(u8::is_ascii_alphabetic));
         let end = bytes.iter().position(|&byte| byte == b'\n');
         self.is_complete = end.is_some();
         let line = &bytes[..end.unwrap_or(bytes.len())];
@@ -40,9 +43,9 @@ impl RequestLine {
         }
     }
 
-    /// Whether the line can be read as text.
-    pub(super) fn is_utf8(&self) -> bool {
-        std::str::from_utf8(&self.bytes).is_ok()
+    /// Whether the line is one, but for bytes that are no text.
+    pub(super) fn has_no_text(&self) -> bool {
+        self.begins_well == Some(true) && std::str::from_utf8(&self.bytes).is_err()
     }
 }
 
@@ -57,7 +60,7 @@ pub(super) fn instead_of(written: &[u8], request_line: &RequestLine) -> Option<V
     }
     let status = StatusCode::from_bytes(written.get(STATUS)?).ok()?;
     let error = match status {
-        StatusCode::BAD_REQUEST if !request_line.is_utf8() => {
+        StatusCode::BAD_REQUEST if request_line.has_no_text() => {
             common::Error::precondition_failed("Invalid UTF8 or contains NULL")
         }
         StatusCode::BAD_REQUEST => Outcome::BadRequest.into(),
@@ -120,9 +123,16 @@ mod tests {
 
     #[test]
     fn a_line_may_come_in_pieces() {
-        assert!(line(&[b"GET /\xc3", b"\xa4 HTTP/1.1\r\n", b"\xff"]).is_utf8());
-        assert!(!line(&[b"GET /", b"\xa4\xc3 HTTP/1.1\r\n"]).is_utf8());
-        assert!(!line(&[b"GET /\xc3 HTTP/1.1\r\n\r\n"]).is_utf8());
+        assert!(!line(&[b"GET /\xc3", b"\xa4 HTTP/1.1\r\n", b"\xff"]).has_no_text());
+        assert!(line(&[b"GET /", b"\xa4\xc3 HTTP/1.1\r\n"]).has_no_text());
+        assert!(line(&[b"GET /\xc3 HTTP/1.1\r\n\r\n"]).has_no_text());
+    }
+
+    #[test]
+    fn the_greeting_of_tls_is_no_request_line() {
+        let greeting = b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03";
+        let answer = instead("400 Bad Request", greeting).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::Limits;
+use super::crowd::{Crowd, Waiting};
 use super::stream::Link;
 
 /// So much of an unread body is read and thrown away, so that the connection can serve the next request.
@@ -24,12 +26,18 @@ const MOST_THROWN_AWAY: u64 = 64 * 1024;
 /// It must be there within this time.
 const THROWING_AWAY: Duration = Duration::from_millis(500);
 
+/// Seconds after which a client may come back whose body was not waited for.
+const PAUSE: u64 = 5;
+
 /// A body that gives itself back when it is dropped before its end.
 pub(super) struct RequestBody {
     incoming: Option<Incoming>,
     client_timeout: Duration,
+    max_waiting: usize,
     silence: Option<Pin<Box<Sleep>>>,
-    is_waiting: bool,
+    /// While the client is waited for.
+    waiting: Option<Waiting>,
+    crowd: Arc<Crowd>,
     state: State,
     link: Link,
     rest: Arc<Mutex<Option<(Incoming, State)>>>,
@@ -54,8 +62,9 @@ impl RequestBody {
     pub(super) fn wrap(
         incoming: Incoming,
         headers: &HeaderMap,
-        client_timeout: Duration,
+        limits: &Limits,
         link: &Link,
+        crowd: &Arc<Crowd>,
     ) -> (Body, Option<Unread>) {
         link.head_is_read(!incoming.is_end_stream());
         if incoming.is_end_stream() {
@@ -67,9 +76,11 @@ impl RequestBody {
         let rest = Arc::default();
         let body = Self {
             incoming: Some(incoming),
-            client_timeout,
+            client_timeout: limits.client_timeout,
+            max_waiting: limits.max_waiting_uploads.get(),
             silence: None,
-            is_waiting: false,
+            waiting: None,
+            crowd: Arc::clone(crowd),
             state: if waits { State::Expected } else { State::Flowing },
             link: link.clone(),
             rest: Arc::clone(&rest),
@@ -77,20 +88,20 @@ impl RequestBody {
         (Body::new(body), Some(Unread(rest)))
     }
 
-    /// Whether the client has been silent for too long.
-    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = Instant::now() + self.client_timeout;
-        let silence = match &mut self.silence {
-            Some(silence) => {
-                if !self.is_waiting {
-                    silence.as_mut().reset(deadline);
-                }
-                silence
+    /// Why the client is not waited for any longer: it has been silent for too long, or too many others are.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+        if self.waiting.is_none() {
+            let Some(waiting) = self.crowd.wait(self.max_waiting) else {
+                return Poll::Ready(Outcome::Unavailable(Some(PAUSE)));
+            };
+            self.waiting = Some(waiting);
+            if let Some(silence) = &mut self.silence {
+                silence.as_mut().reset(Instant::now() + self.client_timeout);
             }
-            none => none.insert(Box::pin(sleep(self.client_timeout))),
-        };
-        self.is_waiting = true;
-        silence.as_mut().poll(context)
+        }
+        let patience = self.client_timeout;
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(patience)));
+        silence.as_mut().poll(context).map(|()| Outcome::RequestTimeout)
     }
 }
 
@@ -111,7 +122,7 @@ impl http_body::Body for RequestBody {
         }
         match polled {
             Poll::Ready(frame) => {
-                self.is_waiting = false;
+                self.waiting = None;
                 match &frame {
                     Some(Ok(_)) => {}
                     Some(Err(_)) => self.state = State::Failed,
@@ -123,9 +134,10 @@ impl http_body::Body for RequestBody {
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                std::task::ready!(self.poll_silence(context));
+                let outcome = std::task::ready!(self.poll_silence(context));
                 self.state = State::Failed;
-                Poll::Ready(Some(Err(Error::from(Outcome::RequestTimeout).into())))
+                self.waiting = None;
+                Poll::Ready(Some(Err(Error::from(outcome).into())))
             }
         }
     }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::crowd::Member;
 use super::refusal::{self, RequestLine};
 
 /// A client that goes on sending what was refused is listened to so long at most.
@@ -28,6 +29,10 @@ struct Told {
     heads: AtomicU64,
     is_in_body: AtomicBool,
     lingers: AtomicBool,
+    /// A part of an answer was handed out, and nothing was written since.
+    is_unsent: AtomicBool,
+    /// The next part is waited with until something is written.
+    awaits_sending: AtomicBool,
 }
 
 impl Link {
@@ -40,6 +45,28 @@ impl Link {
     /// What is read from now on is another head.
     pub(super) fn body_is_read(&self) {
         self.0.is_in_body.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the next part of an answer may be read: something was written since the last one. If not, the
+    /// connection's task is woken when it is so.
+    pub(super) fn may_send_more(&self) -> bool {
+        let waits = self.0.is_unsent.load(Ordering::Relaxed);
+        self.0.awaits_sending.store(waits, Ordering::Relaxed);
+        !waits
+    }
+
+    /// A part of an answer was handed out.
+    pub(super) fn is_sending(&self) {
+        self.0.is_unsent.store(true, Ordering::Relaxed);
+    }
+
+    /// Something was written.
+    fn has_sent(&self, context: &Context<'_>) {
+        if self.0.is_unsent.swap(false, Ordering::Relaxed)
+            && self.0.awaits_sending.swap(false, Ordering::Relaxed)
+        {
+            context.waker().wake_by_ref();
+        }
     }
 
     /// Asks for a careful end: the client may still be sending when the last answer goes out, and a socket that is
@@ -55,6 +82,9 @@ pub(super) struct Stream {
     header_timeout: Duration,
     client_timeout: Duration,
     link: Link,
+    member: Member,
+    /// Bytes of the present head.
+    head_bytes: usize,
     /// How many heads there were when the present one began.
     heads: u64,
     /// When the present head began.
@@ -83,12 +113,15 @@ impl Stream {
         header_timeout: Duration,
         client_timeout: Duration,
         link: Link,
+        member: Member,
     ) -> Self {
         Self {
             socket,
             header_timeout,
             client_timeout,
             link,
+            member,
+            head_bytes: 0,
             heads: 0,
             head_since: None,
             head_time: None,
@@ -105,6 +138,7 @@ impl Stream {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
+            self.link.has_sent(context);
             self.stalled = None;
             return written;
         }
@@ -114,7 +148,24 @@ impl Stream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Notes the beginning of a head, and fails one that is not complete in time. The gaps in a body are the body's
+    /// Reads no more at once than there is room for.
+    fn poll_socket(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let is_in_body = self.link.0.is_in_body.load(Ordering::Relaxed);
+        let Some(most) = self.member.read_at_once(is_in_body) else {
+            return Pin::new(&mut self.socket).poll_read(context, buffer);
+        };
+        // Memory is touched only for what is there.
+        ready!(self.socket.poll_read_ready(context))?;
+        let size = buffer.remaining().min(most);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(size));
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut part))?;
+        let read = part.filled().len();
+        buffer.advance(read);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes the beginning of a head, and fails one that is not complete in time, or that takes too much while too
+    /// many others do. The gaps in a body are the body's
     /// matter, and the time before a head is hyper's.
     fn watch_head(&mut self, context: &mut Context<'_>, has_read: bool) -> Poll<io::Result<()>> {
         let told = &self.link.0;
@@ -123,6 +174,8 @@ impl Stream {
             self.heads = heads;
             self.head_since = None;
             self.head_time = None;
+            self.head_bytes = 0;
+            self.member.holds_head(0);
             self.request_line = RequestLine::default();
         }
         if told.is_in_body.load(Ordering::Relaxed) {
@@ -135,6 +188,9 @@ impl Stream {
         let Some(since) = self.head_since else {
             return Poll::Pending;
         };
+        if !self.member.holds_head(self.head_bytes) {
+            return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+        }
         let end = since + self.header_timeout;
         let time = self.head_time.get_or_insert_with(|| Box::pin(sleep_until(end)));
         ready!(time.as_mut().poll(context));
@@ -205,7 +261,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        let read = self.poll_socket(context, buffer);
         let has_read = buffer.filled().len() > before;
         if (has_read || read.is_pending())
             && let Poll::Ready(late) = self.watch_head(context, has_read)
@@ -213,6 +269,7 @@ impl AsyncRead for Stream {
             return Poll::Ready(late);
         }
         if has_read && self.head_since.is_some() {
+            self.head_bytes += buffer.filled().len() - before;
             self.request_line.read(&buffer.filled()[before..]);
         }
         read

@@ -7,6 +7,7 @@ use common::{Error, Outcome};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 use tower::service_fn;
 
 use super::*;
@@ -23,6 +24,7 @@ struct Server {
 fn limits() -> Limits {
     Limits {
         max_connections: NonZeroUsize::new(8).unwrap(),
+        max_waiting_uploads: NonZeroUsize::new(8).unwrap(),
         idle_timeout: DEADLINE,
         header_timeout: DEADLINE,
         client_timeout: DEADLINE,

@@ -49,6 +49,7 @@ where
     let functional = FunctionalService::new(service_fn(answer));
     let limits = Limits {
         max_connections: NonZeroUsize::new(64).unwrap(),
+        max_waiting_uploads: NonZeroUsize::new(64).unwrap(),
         idle_timeout: DEADLINE,
         header_timeout: DEADLINE,
         client_timeout: DEADLINE,
