@@ -77,6 +77,28 @@ impl Connection {
         response.unwrap_or_else(|_| panic!("no answer to {:?}", self.sent))
     }
 
+    /// All responses until the server closes the connection: what was understood as how many requests.
+    pub async fn responses(mut self) -> Vec<Response> {
+        let mut responses = Vec::new();
+        let reading = async {
+            // A reset is an end too.
+            while self.stream.fill_buf().await.is_ok_and(|bytes| !bytes.is_empty()) {
+                responses.push(self.read_response(true).await);
+            }
+        };
+        let ended = timeout(PATIENCE, reading).await;
+        ended.unwrap_or_else(|_| panic!("the connection stays open after {:?}", self.sent));
+        responses
+    }
+
+    /// The statuses of all responses to `bytes`, which the server must end by closing the connection.
+    pub async fn statuses(server: &Server, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+        let mut connection = Self::open(server).await;
+        connection.send(bytes).await;
+        let responses = connection.responses().await;
+        responses.iter().map(Response::status).collect()
+    }
+
     /// Waits for the server to close the connection; what it still sent is returned.
     pub async fn closed(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
