@@ -160,7 +160,7 @@ async fn load(endpoint: &Endpoint, objects: usize) -> Result<()> {
     Ok(())
 }
 
-/// [`load`], until the listing has all.
+/// [`load()`], until the listing has all.
 async fn fill(endpoint: &Endpoint, objects: usize) -> Result<()> {
     load(endpoint, objects).await?;
     for _ in 0..ATTEMPTS {
