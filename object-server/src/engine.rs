@@ -4,8 +4,10 @@
 //! requests, counters, quotas or the journal: those are the owner's. What it must do by itself is to make each verb
 //! **atomic to readers**: whoever reads sees the state before or the state after, whole.
 //!
-//! A change has two halves. The verb makes it visible and calls the owner's `decide` with the node it is about to
-//! replace, at the last moment before; the [`Unsynced`] it answers makes it durable, outside of all locks.
+//! A change of an object has two halves, in one call: the verb makes it visible, and then durable. At the last moment
+//! before the first the owner is asked ([`Decide`], [`Revise`]) with the object that is about to be replaced; between
+//! the two it is told ([`Committed`]), and lets its locks go. Of containers, whose changes are rare, the second half is
+//! handed out as an [`Unsynced`].
 
 use std::fmt;
 use std::pin::Pin;
@@ -32,6 +34,10 @@ pub type Decide = Box<dyn FnOnce(Option<&ObjectAttributes>) -> Result<(), common
 
 /// The owner's last word on new attributes of an existing object, given the present ones.
 pub type Revise = Box<dyn FnOnce(&ObjectAttributes) -> Result<ObjectAttributes, common::Error> + Send>;
+
+/// What the owner does at the moment when everybody sees a change, before it is durable. It waits for nothing. An engine
+/// that fails before does not call it; whoever fails after it has made the change all the same.
+pub type Committed = Box<dyn FnOnce(&Changed) + Send>;
 
 /// Any engine.
 pub type ArcEngine = Arc<dyn Engine>;
@@ -95,20 +101,32 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     ) -> EngineFuture<'a, Box<dyn Stage>>;
 
     /// Gives a staged object its name, in the place of whatever bore it: missing parents are made, `decide` is asked
-    /// with the object to be replaced, and then it is there. A failed `decide` changes nothing (but that implicit
-    /// parents may have been made, and are pruned again). The container is there: the owner sees to that.
+    /// with the object to be replaced, and then it is there, and durable when this answers. A failed `decide` changes
+    /// nothing (but that implicit parents may have been made, and are pruned again). The container is there: the owner
+    /// sees to that.
     fn publish<'a>(
         &'a self,
         path: &'a Path,
         staged: Box<dyn Staged>,
         decide: Decide,
+        committed: Committed,
     ) -> EngineFuture<'a, Changed>;
 
     /// Replaces an object's attributes; its data stays. `Ok(None)`: there is no such object.
-    fn revise<'a>(&'a self, path: &'a Path, revise: Revise) -> EngineFuture<'a, Option<Changed>>;
+    fn revise<'a>(
+        &'a self,
+        path: &'a Path,
+        revise: Revise,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>>;
 
     /// Removes an object and the implicit directories that become empty. `Ok(None)`: there is no such object.
-    fn remove<'a>(&'a self, path: &'a Path, decide: Decide) -> EngineFuture<'a, Option<Changed>>;
+    fn remove<'a>(
+        &'a self,
+        path: &'a Path,
+        decide: Decide,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>>;
 
     /// What lies directly in a directory of a container, in byte order of segments. `directory` is empty or ends in a
     /// slash; a missing one has no children. Empty implicit directories may be among them.
@@ -161,11 +179,9 @@ pub struct Changed {
     pub old: Option<ObjectAttributes>,
     /// What is there now.
     pub new: Option<ObjectAttributes>,
-    /// What is left to do until it is durable.
-    pub unsynced: Unsynced,
 }
 
-/// What is left to do until a change is durable. To be awaited before the change is acknowledged; dropping it leaves
+/// What is left to do until a change of a container is durable. To be awaited before the change is acknowledged; dropping it leaves
 /// the change to the operating system.
 pub struct Unsynced(Option<EngineFuture<'static, ()>>);
 

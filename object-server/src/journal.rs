@@ -22,6 +22,7 @@ mod frame;
 mod replay;
 mod reserve;
 mod segment;
+mod waiters;
 mod writer;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use entry::{Action, Entry, Footprint, Kind, Record};
 pub use error::JournalError;
 pub use replay::Replay;
 use reserve::Reserve;
+use waiters::Waiters;
 use writer::Writer;
 
 /// What may wait in memory to be written.
@@ -100,6 +102,9 @@ pub struct Journal {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    /// Who waits for entries to become durable: every change does, twice.
+    waiters: Waiters,
+    /// What is waited for rarely.
     progress: watch::Sender<Progress>,
     maximum: u64,
     reserve: u64,
@@ -135,7 +140,6 @@ enum Ending {
 /// How far the writer is.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
-    synced: u64,
     released: u64,
     status: Status,
 }
@@ -172,8 +176,8 @@ impl Journal {
                 statistics: Statistics::default(),
             }),
             wake: Condvar::new(),
+            waiters: Waiters::new(end),
             progress: watch::Sender::new(Progress {
-                synced: end,
                 released: 0,
                 status: Status::Running,
             }),
@@ -242,17 +246,30 @@ impl Journal {
     /// # Errors
     /// 503 when it is not: the change must not be acknowledged.
     pub async fn sync(&self, through: Position) -> Result<(), common::Error> {
-        if self.shared.progress.borrow().synced > through.0 {
+        let target = self.want(through);
+        if self.shared.waiters.wait(target).await {
             return Ok(());
         }
+        Err(self.failure())
+    }
+
+    /// Begins to make the entry at `through` durable; [`sync`](Self::sync) then has less to wait for.
+    pub fn request(&self, through: Position) {
+        self.want(through);
+    }
+
+    fn want(&self, through: Position) -> u64 {
         let target = {
             let mut state = self.shared.state.lock();
             let target = through.0.saturating_add(1).min(state.end);
-            state.wanted = state.wanted.max(target);
+            if state.wanted >= target {
+                return target;
+            }
+            state.wanted = target;
             target
         };
         self.shared.wake.notify_one();
-        self.wait(|progress| progress.synced >= target).await
+        target
     }
 
     /// Nobody needs what is before `up_to`: files that hold nothing else are removed.
@@ -301,8 +318,13 @@ impl Journal {
         if is_done(&progress) {
             return Ok(());
         }
+        Err(self.failure())
+    }
+
+    /// Why nothing can be done any more.
+    fn failure(&self) -> common::Error {
         let failure = self.shared.state.lock().failure.clone();
-        Err(failure.map_or(JournalError::Closed, JournalError::Failed).into())
+        failure.map_or(JournalError::Closed, JournalError::Failed).into()
     }
 }
 

@@ -8,6 +8,7 @@ use common::{Outcome, Timestamp};
 use crate::node::ObjectAttributes;
 
 mod body;
+mod change;
 mod delete;
 mod post;
 mod put;

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 
 use self::object::{MemoryReader, MemoryStage, Object, StagedObject};
 use super::{
-    Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
-    Unsynced,
+    Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
+    Stage, Staged, Unsynced,
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 
@@ -195,6 +195,7 @@ impl Engine for Memory {
         path: &'a Path,
         staged: Box<dyn Staged>,
         decide: Decide,
+        committed: Committed,
     ) -> EngineFuture<'a, Changed> {
         Box::pin(async move {
             let staged = staged.into_any().downcast::<StagedObject>().map_err(|_| {
@@ -209,17 +210,20 @@ impl Engine for Memory {
                 decide(old.as_ref())?;
                 let new = Some(object.attributes.clone());
                 container.objects.insert(path.object.as_str().into(), object);
-                Ok(Changed {
-                    old,
-                    new,
-                    unsynced: Unsynced::nothing(),
-                })
+                let changed = Changed { old, new };
+                committed(&changed);
+                Ok(changed)
             });
             published.ok_or(EngineError::NoContainer)?
         })
     }
 
-    fn revise<'a>(&'a self, path: &'a Path, revise: Revise) -> EngineFuture<'a, Option<Changed>> {
+    fn revise<'a>(
+        &'a self,
+        path: &'a Path,
+        revise: Revise,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
         Box::pin(async move {
             let revised = self.within(path, |container| {
                 let Some(object) = container.objects.get_mut(path.object.as_str()) else {
@@ -228,17 +232,23 @@ impl Engine for Memory {
                 let mut new = revise(&object.attributes)?;
                 (new.size, new.modified) = (object.attributes.size, object.attributes.modified);
                 let old = std::mem::replace(&mut object.attributes, new.clone());
-                Ok(Some(Changed {
+                let changed = Changed {
                     old: Some(old),
                     new: Some(new),
-                    unsynced: Unsynced::nothing(),
-                }))
+                };
+                committed(&changed);
+                Ok(Some(changed))
             });
             revised.unwrap_or(Ok(None))
         })
     }
 
-    fn remove<'a>(&'a self, path: &'a Path, decide: Decide) -> EngineFuture<'a, Option<Changed>> {
+    fn remove<'a>(
+        &'a self,
+        path: &'a Path,
+        decide: Decide,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
         Box::pin(async move {
             let removed = self.within(path, |container| {
                 let Some(object) = container.objects.get(path.object.as_str()) else {
@@ -249,11 +259,9 @@ impl Engine for Memory {
                     .objects
                     .remove(path.object.as_str())
                     .map(|object| object.attributes);
-                Ok(Some(Changed {
-                    old,
-                    new: None,
-                    unsynced: Unsynced::nothing(),
-                }))
+                let changed = Changed { old, new: None };
+                committed(&changed);
+                Ok(Some(changed))
             });
             removed.unwrap_or(Ok(None))
         })

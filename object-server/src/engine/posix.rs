@@ -13,8 +13,8 @@ use self::body::FileReader;
 use self::stage::{FileStage, StagedFile};
 use self::store::Store;
 use super::{
-    Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
-    Unsynced,
+    Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
+    Stage, Staged, Unsynced,
 };
 use crate::failure_point::FailurePoints;
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
@@ -189,6 +189,7 @@ impl Engine for Posix {
         path: &'a Path,
         staged: Box<dyn Staged>,
         decide: Decide,
+        committed: Committed,
     ) -> EngineFuture<'a, Changed> {
         let path = path.clone();
         Box::pin(self.job(move |store| {
@@ -199,18 +200,28 @@ impl Engine for Posix {
                 temporary,
                 attributes,
             } = *staged;
-            store.publish(&path, temporary, attributes, decide)
+            store.publish(&path, temporary, attributes, decide, committed)
         }))
     }
 
-    fn revise<'a>(&'a self, path: &'a Path, revise: Revise) -> EngineFuture<'a, Option<Changed>> {
+    fn revise<'a>(
+        &'a self,
+        path: &'a Path,
+        revise: Revise,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
         let path = path.clone();
-        Box::pin(self.job(move |store| store.revise(&path, revise)))
+        Box::pin(self.job(move |store| store.revise(&path, revise, committed)))
     }
 
-    fn remove<'a>(&'a self, path: &'a Path, decide: Decide) -> EngineFuture<'a, Option<Changed>> {
+    fn remove<'a>(
+        &'a self,
+        path: &'a Path,
+        decide: Decide,
+        committed: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
         let path = path.clone();
-        Box::pin(self.job(move |store| store.remove(&path, decide)))
+        Box::pin(self.job(move |store| store.remove(&path, decide, committed)))
     }
 
     fn children<'a>(

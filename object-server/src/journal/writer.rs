@@ -56,6 +56,7 @@ impl Writer {
         let Self { shared, lock, .. } = self;
         // Whoever hears of the end may open the journal anew.
         drop(lock);
+        shared.waiters.end();
         shared.progress.send_modify(|progress| progress.status = status);
     }
 
@@ -132,8 +133,7 @@ impl Writer {
             state.statistics.writes += 1;
             state.statistics.syncs += u64::from(is_durable);
         }
-        let end = self.segment.end();
-        self.shared.progress.send_modify(|progress| progress.synced = end);
+        self.shared.waiters.synced(self.segment.end());
         Ok(())
     }
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use common::functional::Context;
-use common::functional::mirror::Node;
 use common::functional::object::{Delete, Deleted};
 use common::{Body, Error, Timestamp};
 
+use super::change::{Change, Verb};
 use super::is_expired;
 use crate::account::uncancelled;
 use crate::engine::Decide;
 use crate::journal::Action;
 use crate::node::{ObjectAttributes, WriteId};
-use crate::owner::{Account, Begun, Container, Owner, footprint, object_node, record};
+use crate::owner::{Owner, footprint, object_node, record};
 
 impl Owner {
     pub(crate) async fn delete_object(
@@ -34,43 +34,22 @@ impl Owner {
             record(context, "object/delete", 204, 0),
         )?;
         begun.sync().await?;
-        let (owner, now) = (Arc::clone(self), context.timestamp);
-        uncancelled(publish(owner, account, container, begun, delete, now)).await
-    }
-}
-
-async fn publish(
-    owner: Arc<Owner>,
-    account: Arc<Account>,
-    container: Arc<Container>,
-    begun: Begun,
-    delete: Delete,
-    now: Timestamp,
-) -> Result<Deleted, Error> {
-    let shared = container.lock.shared().await;
-    let stripe = owner.stripes.lock(&delete.path).await;
-    let decide: Decide = Box::new(move |present: Option<&ObjectAttributes>| {
-        check(present.ok_or_else(Error::not_found)?, delete.if_delete_at, now)
-    });
-    let path = delete.path;
-    let changed = match owner.engine.remove(&path, decide).await {
-        Ok(Some(changed)) => changed,
-        Ok(None) => {
-            begun.abort();
-            return Err(Error::not_found());
+        let (if_delete_at, now) = (delete.if_delete_at, context.timestamp);
+        let decide: Decide = Box::new(move |present: Option<&ObjectAttributes>| {
+            check(present.ok_or_else(Error::not_found)?, if_delete_at, now)
+        });
+        let change = Change {
+            owner: Arc::clone(self),
+            account,
+            container,
+            path: delete.path,
+            begun,
+        };
+        match uncancelled(change.carry_out(Verb::Remove(decide))).await? {
+            None => Err(Error::not_found()),
+            Some(_) => Ok(Deleted {}),
         }
-        Err(error) => return Err(begun.fail(&account, &path, error).await),
-    };
-    let node = Node::Object(path.container.clone(), path.object.clone(), None);
-    let position = begun.commit(&account, changed.old.as_ref().map(footprint), None, node)?;
-    owner
-        .tree_listing
-        .note(&path.account, &path.container, &path.object, false);
-    drop((stripe, shared));
-    let (storage, journal) = tokio::join!(changed.unsynced.sync(), owner.journal.sync(position));
-    storage?;
-    journal?;
-    Ok(Deleted {})
+    }
 }
 
 /// Whether this object may be removed: it is live, or expires just when the caller thinks it does; and nothing later

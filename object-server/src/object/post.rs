@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use common::Error;
 use common::functional::Context;
-use common::functional::mirror::Node;
 use common::functional::object::{Post, Posted};
 use common::{Body, Timestamp};
 
+use super::change::{Change, Verb};
 use super::{Superseded, is_expired};
 use crate::account::uncancelled;
-use crate::engine::{EngineError, Revise};
+use crate::engine::Revise;
 use crate::journal::Action;
-use crate::mirror_feed::object_row;
 use crate::node::{ObjectAttributes, WriteId};
-use crate::owner::{Account, Begun, Container, Owner, footprint, object_node, record};
+use crate::owner::{Owner, footprint, object_node, record};
 
 /// Properties of filters, which a POST leaves alone.
 const SYSTEM: &str = "x-object-sysmeta-";
@@ -40,52 +39,23 @@ impl Owner {
             record(context, "object/post", 202, 0),
         )?;
         begun.sync().await?;
-        let (owner, now) = (Arc::clone(self), context.timestamp);
-        uncancelled(publish(owner, account, container, begun, post, now)).await
-    }
-}
-
-async fn publish(
-    owner: Arc<Owner>,
-    account: Arc<Account>,
-    container: Arc<Container>,
-    begun: Begun,
-    post: Post,
-    now: Timestamp,
-) -> Result<Posted, Error> {
-    let shared = container.lock.shared().await;
-    let stripe = owner.stripes.lock(&post.path).await;
-    if container.is_removed() {
-        begun.abort();
-        return Err(Error::not_found());
-    }
-    let path = post.path.clone();
-    let superseded = Superseded::default();
-    let revise = revise(post, begun.id, superseded.clone(), now);
-    let changed = match owner.engine.revise(&path, revise).await {
-        Ok(Some(changed)) => changed,
-        Ok(None) => {
-            begun.abort();
-            return Err(Error::not_found());
+        let superseded = Superseded::default();
+        let path = post.path.clone();
+        let revise = revise(post, begun.id, superseded.clone(), context.timestamp);
+        let change = Change {
+            owner: Arc::clone(self),
+            account,
+            container,
+            path,
+            begun,
+        };
+        match uncancelled(change.carry_out(Verb::Revise(revise))).await {
+            Err(_) if superseded.happened() => Ok(Posted {}),
+            Err(error) => Err(error),
+            Ok(None) => Err(Error::not_found()),
+            Ok(Some(_)) => Ok(Posted {}),
         }
-        Err(EngineError::Refused(_)) if superseded.happened() => {
-            begun.abort();
-            return Ok(Posted {});
-        }
-        Err(error) => return Err(begun.fail(&account, &path, error).await),
-    };
-    let row = changed.new.as_ref().map(object_row);
-    let node = Node::Object(path.container.clone(), path.object.clone(), row);
-    let (old, new) = (
-        changed.old.as_ref().map(footprint),
-        changed.new.as_ref().map(footprint),
-    );
-    let position = begun.commit(&account, old, new, node)?;
-    drop((stripe, shared));
-    let (storage, journal) = tokio::join!(changed.unsynced.sync(), owner.journal.sync(position));
-    storage?;
-    journal?;
-    Ok(Posted {})
+    }
 }
 
 fn revise(post: Post, id: WriteId, superseded: Superseded, now: Timestamp) -> Revise {

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use common::functional::Context;
-use common::functional::mirror::Node;
 use common::functional::object::{Put, Stored};
 use common::{Body, Error, Outcome, Timestamp};
 
-use super::body::receive;
+use super::body::{Received, receive};
+use super::change::{Change, Verb};
 use super::{Superseded, is_expired};
 use crate::account::uncancelled;
-use crate::engine::{Decide, EngineError, Staged};
+use crate::engine::Decide;
 use crate::journal::Action;
-use crate::mirror_feed::object_row;
 use crate::node::{ObjectAttributes, State, WriteId};
-use crate::owner::{Account, Begun, Container, Owner, footprint, object_node, record};
+use crate::owner::{Owner, footprint, object_node, record};
 
 /// Of a name that has no known ending.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -59,98 +58,59 @@ impl Owner {
             present.as_ref().map(footprint),
             record(context, "object/put", 201, received.size),
         )?;
-        let attributes = ObjectAttributes {
-            id: begun.id,
-            timestamp: context.timestamp,
-            created: context.timestamp,
-            size: received.size,
-            modified: 0,
-            etag: received.etag,
-            content_type: put
-                .content_type
-                .clone()
-                .unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
-            delete_at: put.delete_at,
-            properties: put.properties.clone(),
-            listing: put.listing.clone(),
-            state: present.map_or(State::Enabled, |present| present.state),
-        };
+        let state = present.map_or(State::Enabled, |present| present.state);
+        let attributes = attributes(&put, received, begun.id, context.timestamp, state);
         // The data and its announcement become durable side by side.
         let (staged, announced) = tokio::join!(stage.finish(attributes), begun.sync());
         let staged = staged?;
         announced?;
-        let publish = Publish {
-            owner: Arc::clone(self),
-            account,
-            container,
-            begun,
-            put,
-            now: context.timestamp,
-        };
-        uncancelled(publish.run(staged)).await
-    }
-}
-
-/// The second half of a PUT: from here on it is not given up half-way.
-struct Publish {
-    owner: Arc<Owner>,
-    account: Arc<Account>,
-    container: Arc<Container>,
-    begun: Begun,
-    put: Put,
-    now: Timestamp,
-}
-
-impl Publish {
-    async fn run(self, staged: Box<dyn Staged>) -> Result<Stored, Error> {
-        let Self {
-            owner,
-            account,
-            container,
-            begun,
-            put,
-            now,
-        } = self;
-        let shared = container.lock.shared().await;
-        let stripe = owner.stripes.lock(&put.path).await;
-        if container.is_removed() {
-            begun.abort();
-            return Err(Error::not_found());
-        }
-        let attributes = staged.attributes().clone();
-        let stored = |is_current| Stored {
+        let attributes = staged.attributes();
+        let stored = Stored {
             etag: attributes.etag.clone(),
             timestamp: attributes.timestamp,
             content_type: attributes.content_type.clone(),
-            is_current,
+            is_current: true,
         };
         let superseded = Superseded::default();
-        let decide = decide(superseded.clone(), put.if_absent, now);
-        let changed = match owner.engine.publish(&put.path, staged, decide).await {
-            Ok(changed) => changed,
-            Err(EngineError::Refused(_)) if superseded.happened() => {
-                begun.abort();
-                return Ok(stored(false));
-            }
-            Err(error) => return Err(begun.fail(&account, &put.path, error).await),
+        let decide = decide(superseded.clone(), put.if_absent, context.timestamp);
+        let change = Change {
+            owner: Arc::clone(self),
+            account,
+            container,
+            path: put.path,
+            begun,
         };
-        let new = changed.new.as_ref().unwrap_or(&attributes);
-        let (name, object) = (put.path.container.clone(), put.path.object.clone());
-        let node = Node::Object(name, object, Some(object_row(new)));
-        let position = begun.commit(
-            &account,
-            changed.old.as_ref().map(footprint),
-            Some(footprint(new)),
-            node,
-        )?;
-        owner
-            .tree_listing
-            .note(&put.path.account, &put.path.container, &put.path.object, true);
-        drop((stripe, shared));
-        let (storage, journal) = tokio::join!(changed.unsynced.sync(), owner.journal.sync(position));
-        storage?;
-        journal?;
-        Ok(stored(true))
+        match uncancelled(change.carry_out(Verb::Publish(staged, decide))).await {
+            Err(_) if superseded.happened() => Ok(Stored {
+                is_current: false,
+                ..stored
+            }),
+            Err(error) => Err(error),
+            Ok(_) => Ok(stored),
+        }
+    }
+}
+
+fn attributes(
+    put: &Put,
+    received: Received,
+    id: WriteId,
+    timestamp: Timestamp,
+    state: State,
+) -> ObjectAttributes {
+    let content_type = put.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
+    ObjectAttributes {
+        id,
+        timestamp,
+        created: timestamp,
+        size: received.size,
+        modified: 0,
+        etag: received.etag,
+        content_type: content_type.to_owned(),
+        delete_at: put.delete_at,
+        properties: put.properties.clone(),
+        listing: put.listing.clone(),
+        state,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ground::{Ground, attributes, container_attributes, properties};
+use super::ground::{Ground, attributes, container_attributes, properties, told};
 use crate::node::State;
 
 /// Around what file systems keep in an inode, and beyond what any keeps at all.
@@ -70,15 +70,10 @@ async fn revise(ground: &Ground, size: usize) {
     };
     let changed = ground
         .engine
-        .revise(&path, Box::new(revise))
+        .revise(&path, Box::new(revise), told().1)
         .await
         .expect("it can be revised");
-    changed
-        .expect("it is there")
-        .unsynced
-        .sync()
-        .await
-        .expect("it can be synced");
+    changed.expect("it is there");
 }
 
 pub(super) async fn readers_see_attributes_whole(ground: &Ground) {

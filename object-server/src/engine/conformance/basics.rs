@@ -1,10 +1,12 @@
 //! One object at a time.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use common::range::ByteRange;
 use common::{Error, Timestamp};
 
-use super::ground::{Ground, attributes, etag, properties, read_all};
+use super::ground::{Ground, attributes, etag, never, properties, read_all, told};
 use crate::engine::EngineError;
 use crate::node::State;
 
@@ -44,13 +46,11 @@ pub(super) async fn what_was_put_is_read(ground: &Ground) {
     let staged = stage.finish(attributes(&data)).await.expect("it can be finished");
     assert_eq!(staged.attributes().size, data.len() as u64);
     let path = ground.path("unknown");
-    let changed = ground.engine.publish(&path, staged, Box::new(|_| Ok(()))).await;
-    changed
-        .expect("it can be published")
-        .unsynced
-        .sync()
-        .await
-        .expect("it can be synced");
+    let published = ground
+        .engine
+        .publish(&path, staged, Box::new(|_| Ok(())), told().1)
+        .await;
+    published.expect("it can be published");
     ground.expect("unknown", Some(&data)).await;
 }
 
@@ -69,7 +69,10 @@ pub(super) async fn what_is_not_there_is_none(ground: &Ground) {
         ground.expect(name, None).await;
         assert!(ground.remove(name).await.is_none(), "{name:?}");
         let path = ground.path(name);
-        let revised = ground.engine.revise(&path, Box::new(|old| Ok(old.clone()))).await;
+        let revised = ground
+            .engine
+            .revise(&path, Box::new(|old| Ok(old.clone())), told().1)
+            .await;
         assert!(matches!(revised, Ok(None)), "{name:?}");
     }
     ground.expect("there/a", Some(b"x")).await;
@@ -138,17 +141,22 @@ pub(super) async fn a_refusal_changes_nothing(ground: &Ground) {
             assert_eq!(present.is_some(), is_there);
             Err(Error::forbidden())
         };
-        let refused = ground.engine.publish(&path, staged, Box::new(decide)).await;
+        let (told, committed) = told();
+        let refused = ground
+            .engine
+            .publish(&path, staged, Box::new(decide), committed)
+            .await;
         assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
+        assert!(!told.load(Ordering::Acquire), "nothing changed");
         if is_there {
             let removed = ground
                 .engine
-                .remove(&path, Box::new(|_| Err(Error::forbidden())))
+                .remove(&path, Box::new(|_| Err(Error::forbidden())), never())
                 .await;
             assert!(matches!(removed, Err(EngineError::Refused(_))), "{removed:?}");
             let revised = ground
                 .engine
-                .revise(&path, Box::new(|_| Err(Error::forbidden())))
+                .revise(&path, Box::new(|_| Err(Error::forbidden())), never())
                 .await;
             assert!(matches!(revised, Err(EngineError::Refused(_))), "{revised:?}");
         }
@@ -182,13 +190,14 @@ pub(super) async fn attributes_are_revised(ground: &Ground) {
         assert_eq!(*present, old);
         Ok(given)
     };
+    let (told, committed) = told();
     let changed = ground
         .engine
-        .revise(&path, Box::new(revise))
+        .revise(&path, Box::new(revise), committed)
         .await
         .expect("it can be revised");
     let changed = changed.expect("it is there");
-    changed.unsynced.sync().await.expect("it can be synced");
+    assert!(told.load(Ordering::Acquire), "the owner was not told");
     let new = ground.stat("d/x").await.expect("it is there");
     (wanted.size, wanted.modified) = (new.size, new.modified);
     assert_eq!(new, wanted);

@@ -2,7 +2,7 @@
 
 use common::name::{AccountName, ContainerName};
 
-use super::ground::{Ground, account_attributes, attributes, container_attributes, properties};
+use super::ground::{Ground, account_attributes, attributes, container_attributes, never, properties};
 use crate::engine::EngineError;
 
 /// Names a file system cannot hold, or an engine may use for itself.
@@ -100,7 +100,10 @@ pub(super) async fn only_empty_containers_are_removed(ground: &Ground) {
     assert_eq!(children.expect("nothing lies in it"), []);
     let staged = ground.stage(b"x", attributes(b"x")).await;
     let path = ground.path("a");
-    let refused = ground.engine.publish(&path, staged, Box::new(|_| Ok(()))).await;
+    let refused = ground
+        .engine
+        .publish(&path, staged, Box::new(|_| Ok(())), never())
+        .await;
     assert!(matches!(refused, Err(EngineError::NoContainer)), "{refused:?}");
 
     // The same name is another container now.

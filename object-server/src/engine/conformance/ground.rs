@@ -1,6 +1,8 @@
 //! The ground a check stands on: an account and a container of its own.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use common::functional::object::Path;
@@ -8,8 +10,21 @@ use common::name::{AccountName, ContainerName, ObjectName};
 use common::{Etag, Properties, Timestamp};
 use md5::{Digest as _, Md5};
 
-use crate::engine::{ArcEngine, Changed, EngineError, Reader};
+use crate::engine::{ArcEngine, Changed, Committed, EngineError, Reader};
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+
+/// An owner, and whether it was told of a change.
+pub(super) fn told() -> (Arc<AtomicBool>, Committed) {
+    let told = Arc::new(AtomicBool::new(false));
+    let teller = Arc::clone(&told);
+    let committed = Box::new(move |_: &Changed| teller.store(true, Ordering::Release));
+    (told, committed)
+}
+
+/// An owner who is not to be told, as nothing changes.
+pub(super) fn never() -> Committed {
+    Box::new(|changed| panic!("nothing was to change, but {changed:?}"))
+}
 
 pub(super) struct Ground {
     pub(super) engine: ArcEngine,
@@ -78,20 +93,27 @@ impl Ground {
     pub(super) async fn put_with(&self, name: &str, data: &[u8], attributes: ObjectAttributes) -> Changed {
         let staged = self.stage(data, attributes).await;
         let path = self.path(name);
-        let changed = self.engine.publish(&path, staged, Box::new(|_| Ok(()))).await;
-        let mut changed = changed.unwrap_or_else(|error| panic!("{name:?} cannot be put: {error:?}"));
-        let unsynced = std::mem::replace(&mut changed.unsynced, crate::engine::Unsynced::nothing());
-        unsynced.sync().await.expect("it can be synced");
+        let (told, committed) = told();
+        let changed = self
+            .engine
+            .publish(&path, staged, Box::new(|_| Ok(())), committed)
+            .await;
+        let changed = changed.unwrap_or_else(|error| panic!("{name:?} cannot be put: {error:?}"));
+        assert!(told.load(Ordering::Acquire), "the owner was not told");
         changed
     }
 
     pub(super) async fn remove(&self, name: &str) -> Option<Changed> {
         let path = self.path(name);
-        let removed = self.engine.remove(&path, Box::new(|_| Ok(()))).await;
-        let mut changed = removed.unwrap_or_else(|error| panic!("{name:?} cannot be removed: {error:?}"))?;
-        let unsynced = std::mem::replace(&mut changed.unsynced, crate::engine::Unsynced::nothing());
-        unsynced.sync().await.expect("it can be synced");
-        Some(changed)
+        let (told, committed) = told();
+        let removed = self.engine.remove(&path, Box::new(|_| Ok(())), committed).await;
+        let changed = removed.unwrap_or_else(|error| panic!("{name:?} cannot be removed: {error:?}"));
+        assert_eq!(
+            told.load(Ordering::Acquire),
+            changed.is_some(),
+            "the owner is told of changes"
+        );
+        changed
     }
 
     pub(super) async fn open(&self, name: &str) -> Option<(ObjectAttributes, Box<dyn Reader>)> {

@@ -97,7 +97,7 @@ impl Store {
             sync.garbage(old.and_then(|old| old.overflow));
             sync.open(directory);
         }
-        Ok(sync.finish(self, &account_path))
+        Ok(sync.postpone(self, &account_path))
     }
 
     /// Removes a container in which nothing lies.
@@ -129,7 +129,7 @@ impl Store {
         sync.garbage(old.overflow);
         sync.open(parent);
         self.prune_chunks(account, &path, &mut sync);
-        Ok(sync.finish(self, ""))
+        Ok(sync.postpone(self, ""))
     }
 
     /// Removes the directories of ours below a container that a crash left empty, leaves first. The container itself

@@ -94,20 +94,36 @@ impl SyncSet {
         self.garbage.extend(overflow);
     }
 
-    /// The change is visible; whatever it hangs from is to be durable with it. `path` is below the root.
-    pub(super) fn finish(mut self, store: &Arc<Store>, path: &str) -> Unsynced {
-        if !store.is_durable() {
-            for &overflow in &self.garbage {
-                store.remove_overflow(overflow);
-            }
-            return Unsynced::nothing();
-        }
-        store.fresh().collect(path, &mut self);
+    /// The change is visible; it is made durable with whatever it hangs from. `path` is below the root.
+    pub(super) fn finish(mut self, store: &Store, path: &str) -> Result<(), Trouble> {
+        self.prepare(store, path);
+        self.sync(store)
+    }
+
+    /// The same for later.
+    pub(super) fn postpone(mut self, store: &Arc<Store>, path: &str) -> Unsynced {
+        self.prepare(store, path);
         let store = Arc::clone(store);
         Unsynced::new(super::blocking(move || Ok(self.sync(&store)?)))
     }
 
+    fn prepare(&mut self, store: &Store, path: &str) {
+        if store.is_durable() {
+            store.fresh().collect(path, self);
+        }
+    }
+
     fn sync(&self, store: &Store) -> Result<(), Trouble> {
+        if store.is_durable() {
+            self.sync_nodes(store)?;
+        }
+        for &overflow in &self.garbage {
+            store.remove_overflow(overflow);
+        }
+        Ok(())
+    }
+
+    fn sync_nodes(&self, store: &Store) -> Result<(), Trouble> {
         store.pass("sync:before")?;
         for path in &self.directories {
             if let Some(directory) = confine::existing_directory(store.root(), path, Wait::Allowed)? {
@@ -118,11 +134,7 @@ impl SyncSet {
             rustix::fs::fsync(node)?;
         }
         store.fresh().settle(&self.fresh);
-        store.pass("sync:before_garbage")?;
-        for &overflow in &self.garbage {
-            store.remove_overflow(overflow);
-        }
-        Ok(())
+        store.pass("sync:before_garbage")
     }
 }
 

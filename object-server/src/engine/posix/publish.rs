@@ -16,7 +16,7 @@ use super::present::Slot;
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::{Trouble, in_the_way};
-use crate::engine::{Changed, Decide, EngineError, Revise};
+use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
 use crate::node::{self, ObjectAttributes};
 
 /// How often a change is tried again when others prune or convert what it was about to use.
@@ -39,6 +39,7 @@ impl Store {
         mut staged: Temporary,
         new: ObjectAttributes,
         decide: Decide,
+        committed: Committed,
     ) -> Result<Changed, EngineError> {
         let container = self.container(&path.account, &path.container, Wait::Allowed)?;
         let container = container.ok_or(EngineError::NoContainer)?;
@@ -58,13 +59,12 @@ impl Store {
                 &mut sync,
             ) {
                 Ok(()) => {
-                    let unsynced = sync.finish(self, &below_root(&container, place.parent()));
                     self.pass("publish:after")?;
-                    return Ok(Changed {
-                        old,
-                        new: Some(new),
-                        unsynced,
-                    });
+                    let new = Some(new);
+                    let changed = Changed { old, new };
+                    committed(&changed);
+                    sync.finish(self, &below_root(&container, place.parent()))?;
+                    return Ok(changed);
                 }
                 // Pruned or converted meanwhile; or the container is another one now.
                 Err(Trouble::Errno(
@@ -184,6 +184,7 @@ impl Store {
         self: &Arc<Self>,
         path: &Path,
         decide: Decide,
+        committed: Committed,
     ) -> Result<Option<Changed>, EngineError> {
         let Some(container) = self.container(&path.account, &path.container, Wait::Allowed)? else {
             return Ok(None);
@@ -221,12 +222,13 @@ impl Store {
             chunk_path.as_deref().unwrap_or(place.parent()),
             &mut sync,
         );
-        let unsynced = sync.finish(self, &container.path);
-        Ok(Some(Changed {
+        let changed = Changed {
             old: Some(old),
             new: None,
-            unsynced,
-        }))
+        };
+        committed(&changed);
+        sync.finish(self, &container.path)?;
+        Ok(Some(changed))
     }
 
     /// Replaces an object's attributes.
@@ -234,12 +236,13 @@ impl Store {
         self: &Arc<Self>,
         path: &Path,
         revise: Revise,
+        committed: Committed,
     ) -> Result<Option<Changed>, EngineError> {
         let Some(container) = self.container(&path.account, &path.container, Wait::Allowed)? else {
             return Ok(None);
         };
         let place = Place::of(&path.object);
-        let _stripe = self.stripes().lock(&container.path, place.stripe());
+        let stripe = self.stripes().lock(&container.path, place.stripe());
         let mut node = confine::node(&container.directory, place.plain(), Wait::Allowed)?;
         if !matches!(node, Node::File(..))
             && let Some(escaped) = place.escaped()
@@ -259,11 +262,13 @@ impl Store {
         let mut sync = SyncSet::default();
         sync.garbage(present.overflow);
         sync.open(file);
-        let unsynced = sync.finish(self, &container.path);
-        Ok(Some(Changed {
+        let changed = Changed {
             old: Some(present.attributes),
             new: Some(new),
-            unsynced,
-        }))
+        };
+        committed(&changed);
+        drop(stripe);
+        sync.finish(self, &container.path)?;
+        Ok(Some(changed))
     }
 }

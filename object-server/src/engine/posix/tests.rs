@@ -94,18 +94,16 @@ async fn put(posix: &Posix, name: &str, data: &[u8]) -> Result<Changed, EngineEr
         .await?;
     stage.write(data.to_vec().into()).await?;
     let staged = stage.finish(attributes(data)).await?;
-    let mut changed = posix.publish(&path(name), staged, Box::new(|_| Ok(()))).await?;
-    std::mem::replace(&mut changed.unsynced, crate::engine::Unsynced::nothing())
-        .sync()
-        .await?;
-    Ok(changed)
+    posix
+        .publish(&path(name), staged, Box::new(|_| Ok(())), Box::new(|_| ()))
+        .await
 }
 
 async fn remove(posix: &Posix, name: &str) -> bool {
-    let removed = posix.remove(&path(name), Box::new(|_| Ok(()))).await.unwrap();
-    let Some(changed) = removed else { return false };
-    changed.unsynced.sync().await.unwrap();
-    true
+    let removed = posix
+        .remove(&path(name), Box::new(|_| Ok(())), Box::new(|_| ()))
+        .await;
+    removed.unwrap().is_some()
 }
 
 async fn read(posix: &Posix, name: &str) -> Option<Vec<u8>> {

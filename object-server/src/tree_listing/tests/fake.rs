@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::engine::{
-    Capabilities, Changed, Child, Decide, Engine, EngineError, EngineFuture, Reader, Revise, Stage, Staged,
-    Unsynced,
+    Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
+    Stage, Staged, Unsynced,
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
 
@@ -158,15 +158,21 @@ impl Engine for Fake {
         Box::pin(async { unused() })
     }
 
-    fn publish<'a>(&'a self, _: &'a Path, _: Box<dyn Staged>, _: Decide) -> EngineFuture<'a, Changed> {
+    fn publish<'a>(
+        &'a self,
+        _: &'a Path,
+        _: Box<dyn Staged>,
+        _: Decide,
+        _: Committed,
+    ) -> EngineFuture<'a, Changed> {
         Box::pin(async { unused() })
     }
 
-    fn revise<'a>(&'a self, _: &'a Path, _: Revise) -> EngineFuture<'a, Option<Changed>> {
+    fn revise<'a>(&'a self, _: &'a Path, _: Revise, _: Committed) -> EngineFuture<'a, Option<Changed>> {
         Box::pin(async { unused() })
     }
 
-    fn remove<'a>(&'a self, _: &'a Path, _: Decide) -> EngineFuture<'a, Option<Changed>> {
+    fn remove<'a>(&'a self, _: &'a Path, _: Decide, _: Committed) -> EngineFuture<'a, Option<Changed>> {
         Box::pin(async { unused() })
     }
 

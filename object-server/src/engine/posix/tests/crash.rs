@@ -131,10 +131,9 @@ impl Change {
 }
 
 async fn try_remove(posix: &Posix, name: &str) -> Result<(), EngineError> {
-    match posix.remove(&path(name), Box::new(|_| Ok(()))).await? {
-        Some(changed) => changed.unsynced.sync().await,
-        None => Ok(()),
-    }
+    let path = path(name);
+    let removed = posix.remove(&path, Box::new(|_| Ok(())), Box::new(|_| ()));
+    removed.await.map(drop)
 }
 
 async fn revise(posix: &Posix, name: &str, size: usize) -> Result<(), EngineError> {
@@ -143,10 +142,9 @@ async fn revise(posix: &Posix, name: &str, size: usize) -> Result<(), EngineErro
         new.properties = properties(size);
         Ok(new)
     };
-    match posix.revise(&path(name), Box::new(revise)).await? {
-        Some(changed) => changed.unsynced.sync().await,
-        None => Ok(()),
-    }
+    let path = path(name);
+    let revised = posix.revise(&path, Box::new(revise), Box::new(|_| ()));
+    revised.await.map(drop)
 }
 
 async fn contents(posix: &Posix) -> Contents {

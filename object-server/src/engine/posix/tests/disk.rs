@@ -88,13 +88,11 @@ async fn nothing_is_left_behind() {
         disk.put(name, b"x").await.unwrap();
         let mut large = attributes(b"x");
         large.properties = properties(100_000);
-        let revised = disk
-            .posix
-            .revise(&path(name), Box::new(|_| Ok(large)))
+        disk.posix
+            .revise(&path(name), Box::new(|_| Ok(large)), Box::new(|_| ()))
             .await
             .unwrap()
             .unwrap();
-        revised.unsynced.sync().await.unwrap();
     }
     assert_eq!(
         entries(&disk.private("overflow")).len(),
@@ -124,6 +122,7 @@ async fn a_refused_object_leaves_no_directories() {
             &path("x/y/z"),
             staged,
             Box::new(|_| Err(common::Error::forbidden())),
+            Box::new(|_| panic!("nothing changed")),
         )
         .await;
     assert!(matches!(refused, Err(EngineError::Refused(_))));
@@ -220,18 +219,15 @@ async fn the_longest_names_are_stored_and_synced() {
     let staged = stage.finish(attributes(b"data")).await.unwrap();
     let changed = disk
         .posix
-        .publish(&longest, staged, Box::new(|_| Ok(())))
+        .publish(&longest, staged, Box::new(|_| Ok(())), Box::new(|_| ()))
         .await
         .unwrap();
-    changed.unsynced.sync().await.unwrap();
     assert_eq!(disk.posix.stat(&longest).await.unwrap(), changed.new);
-    let removed = disk
-        .posix
-        .remove(&longest, Box::new(|_| Ok(())))
+    disk.posix
+        .remove(&longest, Box::new(|_| Ok(())), Box::new(|_| ()))
         .await
         .unwrap()
         .unwrap();
-    removed.unsynced.sync().await.unwrap();
     let removed = disk
         .posix
         .remove_container(&longest.account, &longest.container)

@@ -31,13 +31,11 @@ async fn files_put_there_by_cp_are_served() {
         new.content_type = "text/plain".to_owned();
         Ok(new)
     };
-    let revised = disk
-        .posix
-        .revise(&path("by hand/page.html"), Box::new(revise))
+    disk.posix
+        .revise(&path("by hand/page.html"), Box::new(revise), Box::new(|_| ()))
         .await
         .unwrap()
         .unwrap();
-    revised.unsynced.sync().await.unwrap();
     let there = disk
         .posix
         .stat(&path("by hand/page.html"))
@@ -71,7 +69,7 @@ async fn files_changed_in_place_lose_their_etag_but_not_their_state() {
         Ok(new)
     };
     disk.posix
-        .revise(&path("a.txt"), Box::new(disable))
+        .revise(&path("a.txt"), Box::new(disable), Box::new(|_| ()))
         .await
         .unwrap();
     let before = disk.posix.stat(&path("a.txt")).await.unwrap().unwrap();
@@ -134,7 +132,7 @@ async fn nothing_but_regular_files_is_opened() {
         assert!(!disk.remove(name).await, "{name}");
         let revised = disk
             .posix
-            .revise(&path(name), Box::new(|old| Ok(old.clone())))
+            .revise(&path(name), Box::new(|old| Ok(old.clone())), Box::new(|_| ()))
             .await
             .unwrap();
         assert!(revised.is_none(), "{name}");

@@ -1,0 +1,114 @@
+//! Who waits until the log is durable up to a position. Each is woken once, when that is so: a sync of one batch wakes
+//! nobody whose entry is in the next.
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+/// All who wait, and how far the log is durable.
+#[derive(Debug)]
+pub(super) struct Waiters(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    synced: u64,
+    /// Nothing more becomes durable.
+    is_over: bool,
+    waiters: Vec<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    target: u64,
+    wake: oneshot::Sender<()>,
+}
+
+impl Waiters {
+    /// Everything below `synced` is durable.
+    pub(super) fn new(synced: u64) -> Self {
+        Self(Mutex::new(Waiting {
+            synced,
+            is_over: false,
+            waiters: Vec::new(),
+        }))
+    }
+
+    /// Waits until everything below `target` is durable. `false`: it never will be.
+    pub(super) async fn wait(&self, target: u64) -> bool {
+        let woken = {
+            let mut waiting = self.0.lock();
+            if waiting.synced >= target {
+                return true;
+            }
+            if waiting.is_over {
+                return false;
+            }
+            let (wake, woken) = oneshot::channel();
+            waiting.waiters.push(Waiter { target, wake });
+            woken
+        };
+        woken.await.is_ok()
+    }
+
+    /// Everything below `synced` is durable now.
+    pub(super) fn synced(&self, synced: u64) {
+        let done: Vec<Waiter> = {
+            let mut waiting = self.0.lock();
+            waiting.synced = synced;
+            let is_done = |waiter: &mut Waiter| waiter.target <= synced;
+            waiting.waiters.extract_if(.., is_done).collect()
+        };
+        for waiter in done {
+            // Whoever gave up waiting is not there any more.
+            let _ = waiter.wake.send(());
+        }
+    }
+
+    /// Nothing more becomes durable: who waits is let go.
+    pub(super) fn end(&self) {
+        let mut waiting = self.0.lock();
+        waiting.is_over = true;
+        waiting.waiters.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn poll(future: Pin<&mut impl Future<Output = bool>>) -> Poll<bool> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn each_goes_on_when_its_own_entry_is_durable() {
+        let waiters = Waiters::new(10);
+        assert_eq!(poll(pin!(waiters.wait(10))), Poll::Ready(true));
+        let (mut near, mut far) = (pin!(waiters.wait(20)), pin!(waiters.wait(21)));
+        assert_eq!(poll(near.as_mut()), Poll::Pending);
+        assert_eq!(poll(far.as_mut()), Poll::Pending);
+        waiters.synced(20);
+        assert_eq!(poll(near), Poll::Ready(true));
+        assert_eq!(poll(far.as_mut()), Poll::Pending);
+        waiters.end();
+        assert_eq!(poll(far), Poll::Ready(false));
+        assert_eq!(poll(pin!(waiters.wait(21))), Poll::Ready(false));
+        assert_eq!(poll(pin!(waiters.wait(20))), Poll::Ready(true));
+    }
+
+    #[test]
+    fn who_gives_up_is_forgotten() {
+        let waiters = Waiters::new(0);
+        let mut patient = pin!(waiters.wait(2));
+        {
+            let mut impatient = Box::pin(waiters.wait(1));
+            assert_eq!(poll(impatient.as_mut()), Poll::Pending);
+        }
+        assert_eq!(poll(patient.as_mut()), Poll::Pending);
+        waiters.synced(2);
+        assert_eq!(poll(patient), Poll::Ready(true));
+        assert!(waiters.0.lock().waiters.is_empty());
+    }
+}
