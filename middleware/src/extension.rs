@@ -1,6 +1,6 @@
 //! What travels beside an HTTP request or response between the stages of the protocol stack, typed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use common::functional::{Caller, account, container};
@@ -27,6 +27,18 @@ impl TransactionId {
 /// The other end of the connection; put into the request by the front.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub SocketAddr);
+
+/// Where the client is when the other end of the connection is a trusted proxy; put into the request before all filters.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// Where the client is: as a trusted proxy says, else the other end of the connection.
+    pub fn of(extensions: &Extensions) -> Option<IpAddr> {
+        let peer = || extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
+        extensions.get::<Self>().map(|client| client.0).or_else(peer)
+    }
+}
 
 /// The `X-Timestamp` that came from the client, which `gatekeeper` sets aside; only container-sync may believe it.
 #[derive(Clone, Debug)]

@@ -5,8 +5,10 @@ mod bounded;
 mod extension;
 mod features;
 mod filter;
+pub mod forwarded;
 pub mod guard;
 pub mod info_cache;
+mod network;
 pub mod policy;
 pub mod protocol;
 pub mod registry;
@@ -15,7 +17,9 @@ pub mod semantic;
 #[cfg(test)]
 mod testing;
 
-pub use extension::{Authenticated, InboundTimestamp, PeerAddress, RenderListing, TransactionId};
+pub use extension::{
+    Authenticated, ClientAddress, InboundTimestamp, PeerAddress, RenderListing, TransactionId,
+};
 pub use features::Features;
 pub use info_cache::InfoCache;
 pub use policy::PolicyCache;

@@ -3,7 +3,6 @@
 //! Everything that can be refused by looking at the head of a request is refused before its body is touched, so that
 //! a client that waits for `100 Continue` hears of it first.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use common::constraints::Constraints;
@@ -13,7 +12,7 @@ use common::{Body, Clock, Error, Outcome};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use middleware::{Authenticated, PeerAddress, TransactionId};
+use middleware::{Authenticated, ClientAddress, TransactionId};
 
 mod account;
 mod container;
@@ -136,13 +135,12 @@ impl Functionalise {
             let value: &HeaderValue = head.headers.get(name)?;
             Some(value.to_str().ok()?.into())
         };
-        let address: Option<IpAddr> = head.extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
         Context {
             transaction_id: TransactionId::of(&head.extensions),
             authority: Authority::Caller(caller),
             timestamp: self.clock.next(),
             referrer: text(header::REFERER),
-            address,
+            address: ClientAddress::of(&head.extensions),
             agent: text(header::USER_AGENT),
             decided_under: common::functional::Generations::default(),
         }

@@ -141,7 +141,8 @@ impl Plan {
         let functionalise = |inner: FunctionalService| {
             Functionalise::new(inner, Arc::clone(&constraints), &proxy.allowed_headers, clock).into_service()
         };
-        let service = registry::build(&mut config, &mut context, functionalise, owner);
+        let pipeline = registry::build(&mut config, &mut context, functionalise, owner);
+        let service = proxy.trusted().before(pipeline);
         let pipeline = config.read("pipeline");
         config.finish().map_err(once_each)?;
         Ok(Self {

@@ -8,6 +8,7 @@ use common::Secret;
 use common::config::{Config, Period};
 use http::HeaderName;
 use http::uri::Authority;
+use middleware::forwarded::TrustedProxies;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +42,8 @@ pub struct Proxy {
     pub drain_timeout: Period,
     /// How long connections that rest are kept then, so that nobody is cut who is just sending the next request.
     pub lame_duck_timeout: Period,
+    /// Networks and addresses of proxies in front of this one, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
     /// Headers that are kept with an object besides its metadata.
     pub allowed_headers: Vec<String>,
 }
@@ -136,15 +139,24 @@ impl Default for Proxy {
             client_timeout: Period::seconds(60),
             drain_timeout: Period::seconds(60),
             lame_duck_timeout: Period::seconds(1),
+            trusted_proxies: Vec::new(),
             allowed_headers: allowed_headers.map(str::to_owned).into(),
         }
     }
 }
 
 impl Proxy {
+    /// The proxies that are believed; none, while a wrong network stands among them.
+    pub fn trusted(&self) -> TrustedProxies {
+        TrustedProxies::new(&self.trusted_proxies).unwrap_or_default()
+    }
+
     /// Reads the section.
     pub fn read(config: &mut Config) -> Self {
         let settings: Self = config.read("proxy");
+        if let Err(why) = TrustedProxies::new(&settings.trusted_proxies) {
+            config.reject("proxy", "trusted_proxies", why);
+        }
         for name in &settings.allowed_headers {
             let is_header = HeaderName::try_from(name.as_str()).is_ok();
             if !is_header {
@@ -313,12 +325,12 @@ mod tests {
     #[test]
     fn settings_are_checked() {
         let mut config = load(
-            "[proxy]\nlisten = \"nowhere\"\nallowed_headers = [\"a b\", \"ETag\", \"X-Fine\"]\n[log]\nlevel = \"x=y=z\"\n",
+            "[proxy]\nlisten = \"nowhere\"\ntrusted_proxies = [\"10.0.0.0/33\"]\nallowed_headers = [\"a b\", \"ETag\", \"X-Fine\"]\n[log]\nlevel = \"x=y=z\"\n",
         );
         Proxy::read(&mut config);
         Log::read(&mut config);
         let mistakes = config.finish().unwrap_err();
-        assert_eq!(mistakes.0.len(), 4, "{mistakes}");
+        assert_eq!(mistakes.0.len(), 5, "{mistakes}");
     }
 
     #[test]

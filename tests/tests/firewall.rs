@@ -1,5 +1,8 @@
 //! The resource firewall.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use http::Method;
 use integration_tests::Server;
 use integration_tests::server::ADMIN_PASSWORD;
@@ -99,4 +102,55 @@ async fn administrators_see_what_each_rule_decided() {
         rules["rules"][1]["matches"],
         "deny methods PUT POST DELETE paths AUTH_test/archive AUTH_test/archive/**"
     );
+}
+
+const PROXIES: &str = r#"
+[proxy]
+trusted_proxies = ["127.0.0.0/8", "10.0.0.0/8"]
+
+[[filter.firewall.rules]]
+name = "not from there"
+decision = "deny"
+sources = ["203.0.113.0/24"]
+"#;
+
+#[tokio::test]
+async fn a_trusted_proxy_says_where_the_client_is() {
+    let server = Server::builder().setting(PROXIES).start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    for (forwarded, status) in [
+        ("203.0.113.5", 403),
+        ("198.51.100.1, 203.0.113.5, 10.0.0.2", 403),
+        // The client wrote the first one itself; the proxies saw the second.
+        ("203.0.113.5, 198.51.100.1", 204),
+        ("203.0.113.5, nonsense", 204),
+        ("", 204),
+    ] {
+        let head = client.head("c").header("x-forwarded-for", forwarded);
+        head.await.expect(status);
+    }
+    let head = client.head("c").header("x-forwarded-for", "198.51.100.1");
+    let id = head.await.expect(204).header("x-trans-id").to_owned();
+    let logged = |lines: &VecDeque<String>| {
+        let mut lines = lines.iter();
+        lines
+            .find(|line| line.contains(" HEAD /v1/AUTH_test/c ") && line.contains(&id))
+            .cloned()
+    };
+    let line = server.log().wait_for(Duration::from_secs(10), logged);
+    let line = line.expect("each request has an access line");
+    assert!(line.contains("198.51.100.1 127.0.0.1 "), "{line}");
+}
+
+#[tokio::test]
+async fn nobody_else_says_where_the_client_is() {
+    let elsewhere = PROXIES.replace("127.0.0.0/8", "127.0.0.9");
+    let server = Server::builder().setting(&elsewhere).start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    for forwarded in ["203.0.113.5", "203.0.113.5, 10.0.0.2", "203.0.113.5, 127.0.0.9"] {
+        let head = client.head("c").header("x-forwarded-for", forwarded);
+        head.await.expect(204);
+    }
 }

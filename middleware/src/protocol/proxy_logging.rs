@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It is an event of level INFO on the tracing target [`TARGET`], so that a subscriber can send it elsewhere than the
-//! log of the server. Of tokens and signatures only the first characters are shown. A client that hung up is 499.
+//! log of the server. The client is where trusted proxies say it is; unlike in Swift no others are believed. Of tokens and signatures only the first characters are shown. A client that hung up is 499.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::filter::{ProtocolFilter, pass, protocol};
 use crate::registry::Context;
-use crate::{PeerAddress, TransactionId};
+use crate::{ClientAddress, PeerAddress, TransactionId};
 
 /// The tracing target of access lines.
 pub const TARGET: &str = "access";
@@ -126,17 +126,13 @@ impl Line {
         let headers = request.headers();
         let peer = request.extensions().get::<PeerAddress>();
         let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.0.ip().to_string());
-        let client = ["x-cluster-client-ip", "x-forwarded-for"]
-            .into_iter()
-            .map(|name| field(headers, name))
-            .find(|client| client != "-");
-        let first = |list: String| list.split("%2C").next().unwrap_or("-").to_owned();
         let token = ["x-auth-token", "x-storage-token"]
             .into_iter()
             .map(|name| field(headers, name))
             .find(|token| token != "-");
         Self {
-            client: client.map_or_else(|| peer.clone(), first),
+            client: ClientAddress::of(request.extensions())
+                .map_or_else(|| "-".to_owned(), |client| client.to_string()),
             peer,
             method: request.method().clone(),
             path: shown_path(request.uri()),

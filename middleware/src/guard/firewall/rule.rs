@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use crate::guard::target::Target;
+use crate::network;
 
 /// The methods that rules can name: COPY is the GET of its source and the PUT of its destination.
 const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
@@ -95,7 +96,7 @@ impl Rule {
             sources: settings
                 .sources
                 .iter()
-                .map(|source| network(source))
+                .map(|source| network::parse(source))
                 .collect::<Result<_, _>>()?,
             hits: hits.of(&settings.to_string()),
             settings,
@@ -194,12 +195,6 @@ fn compiled(glob: &str) -> Result<GlobMatcher, String> {
     built
         .map(|glob| glob.compile_matcher())
         .map_err(|error| format!("{glob:?} is no glob: {}", error.kind()))
-}
-
-fn network(source: &str) -> Result<IpNet, String> {
-    let address = source.parse::<IpAddr>().map(IpNet::from);
-    let network = source.parse::<IpNet>().or(address);
-    network.map_err(|_| format!("{source:?} is neither an address nor a network such as 10.0.0.0/8"))
 }
 
 /// The method of a resource URL that asks for this action.

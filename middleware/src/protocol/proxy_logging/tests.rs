@@ -55,7 +55,7 @@ async fn a_line_has_swifts_fields() {
     let headers = [
         ("x-auth-token", "AUTH_tk0123456789abcdef"),
         ("user-agent", "curl/8 x"),
-        ("x-forwarded-for", "10.0.0.1, 10.0.0.2"),
+        ("x-forwarded-for", "10.0.0.2"),
     ];
     let mut sent = request(
         "GET",
@@ -65,6 +65,8 @@ async fn a_line_has_swifts_fields() {
     sent.extensions_mut().insert(TransactionId("tx1".into()));
     sent.extensions_mut()
         .insert(PeerAddress("127.0.0.1:9".parse().unwrap()));
+    sent.extensions_mut()
+        .insert(ClientAddress("10.0.0.1".parse().unwrap()));
     let response = answering("12345").handle(sent).await.unwrap();
     assert!(lines.0.lock().is_empty(), "the body has not gone out yet");
     text(response).await;
