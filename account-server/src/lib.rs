@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod breaker;
+mod disabled;
 mod idle;
 mod listing;
 mod mirror;

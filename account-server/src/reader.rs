@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use common::Error;
 use common::functional::Answer;
+use common::functional::firewall::ListDisabled;
 use common::functional::mirror::{ListAccount, ListContainer};
 use common::functional::policy::Fetch;
 use tokio::sync::oneshot;
@@ -13,7 +14,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{listing, mirror, users};
+use crate::{disabled, listing, mirror, users};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) enum Question {
     ListContainer(ListContainer),
     /// What decides.
     Policy(Fetch),
+    /// A page of what is switched off.
+    Disabled(ListDisabled),
     /// The user of this account and name.
     User(String, String),
 }
@@ -128,6 +131,7 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
         Question::Policy(fetch) => Answer::PolicyFetch(users::policy(connection, *fetch).await?),
+        Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),
         Question::User(account, name) => {
             return Ok(Found::User(user::lookup(connection, account, name).await?));
         }

@@ -47,6 +47,7 @@ impl Inner {
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
             Action::PolicyFetch(fetch) => Question::Policy(fetch),
+            Action::FirewallList(list) => Question::Disabled(list),
             Action::MirrorApply(apply) => return self.apply(apply).await.map(Answer::MirrorApply),
             Action::UserPut(put) => return self.put_user(put, time).await.map(Answer::UserPut),
             Action::UserPassword(password) => {

@@ -16,7 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Body;
 use crate::body::BoxError;
+use crate::functional::firewall::State;
 use crate::functional::{info, object};
+
+/// The switch of a resource, as administrators read and set it.
+pub const X_RESOURCE_STATE: HeaderName = HeaderName::from_static("x-resource-state");
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub enum Outcome {
     Unauthorized,
     /// 403: the caller may not.
     Forbidden,
+    /// 403: the resource is switched off. Only administrators are told so; to everybody else it is `Forbidden`.
+    Disabled,
     /// 404: there is nothing of that name.
     NotFound,
     /// 405: the resource does not know that method; these it knows.
@@ -95,7 +101,7 @@ impl Outcome {
             Self::NotModified(_) => 304,
             Self::BadRequest => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::Disabled => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::NotAcceptable => 406,
@@ -126,6 +132,7 @@ impl Outcome {
             Self::BadRequest => ("Bad Request", "The request is malformed or breaks a limit."),
             Self::Unauthorized => ("Unauthorized", "Log in to use this resource."),
             Self::Forbidden => ("Forbidden", "You may not do this with this resource."),
+            Self::Disabled => ("Forbidden", "This resource is switched off."),
             Self::NotFound => ("Not Found", "There is no resource of this name."),
             Self::MethodNotAllowed(_) => ("Method Not Allowed", "This resource does not know this method."),
             Self::NotAcceptable => ("Not Acceptable", "None of the formats you accept can be made."),
@@ -284,6 +291,7 @@ impl Error {
         };
         match outcome {
             Outcome::MethodNotAllowed(methods) => set(header::ALLOW, methods.join(", ")),
+            Outcome::Disabled => set(X_RESOURCE_STATE, State::Disable.as_str().into()),
             Outcome::Unavailable(Some(seconds)) => set(header::RETRY_AFTER, seconds.to_string()),
             Outcome::NotModified(info) | Outcome::PreconditionFailed(Some(info)) => {
                 set(header::ETAG, info.etag.to_string());
@@ -377,6 +385,7 @@ mod tests {
             Outcome::BadRequest,
             Outcome::Unauthorized,
             Outcome::Forbidden,
+            Outcome::Disabled,
             Outcome::NotFound,
             Outcome::MethodNotAllowed(vec!["GET".into(), "PUT".into()]),
             Outcome::NotAcceptable,

@@ -200,6 +200,10 @@ actions! {
     "user/put" UserPut(user::Put) -> user::Written, programs;
     /// Gives a user another password.
     "user/password" UserPassword(user::Password) -> user::Written, programs;
+    /// Switches an account or an object off, or on again.
+    "firewall/state" FirewallState(firewall::SetState) -> firewall::StateSet, programs;
+    /// What is switched off.
+    "firewall/list" FirewallList(firewall::ListDisabled) -> firewall::DisabledPage, programs;
     /// The rules of the firewall; answered by the proxy itself.
     "firewall/rules" FirewallRules(firewall::ListRules) -> firewall::Rules, programs;
     /// What is needed to decide requests without SQL: users with their verifiers.

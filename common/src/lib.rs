@@ -20,7 +20,7 @@ pub mod token;
 pub mod wire;
 
 pub use body::Body;
-pub use error::{Error, Outcome};
+pub use error::{Error, Outcome, X_RESOURCE_STATE};
 pub use etag::Etag;
 pub use properties::Properties;
 pub use secret::Secret;

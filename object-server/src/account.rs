@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use common::functional::account::{Delete, Head, Info, List, Listing, Post, Put, Written};
+use common::functional::firewall::{SetState, StateSet};
 use common::functional::mirror::{AtLeast, ListAccount, Node};
+use common::functional::object::Path;
 use common::functional::{self, Context, info};
 use common::name::AccountName;
 use common::{Body, Error, Outcome, Properties};
@@ -68,7 +70,7 @@ impl Owner {
                 Err(Error::forbidden().with_text("The account was deleted and is still being removed."))
             }
             Some(account) => {
-                self.change_account(account, put.properties, false, "account/put", context)
+                self.merge_account(account, put.properties, false, "account/put", context)
                     .await
             }
         }
@@ -90,7 +92,7 @@ impl Owner {
             None => Err(Error::not_found()),
             Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
             Some(account) => {
-                self.change_account(account, post.properties, false, "account/post", context)
+                self.merge_account(account, post.properties, false, "account/post", context)
                     .await
             }
         }
@@ -106,11 +108,61 @@ impl Owner {
             .await?;
         match account {
             Some(account) if !account.attributes().deleted => {
-                self.change_account(account, Properties::new(), true, "account/delete", context)
+                self.merge_account(account, Properties::new(), true, "account/delete", context)
                     .await
             }
             _ => Err(Error::not_found()),
         }
+    }
+
+    /// Sets the switch of an account or of an object, and nothing else of it.
+    pub(crate) async fn set_state(
+        self: &Arc<Self>,
+        set: SetState,
+        context: &Context,
+    ) -> Result<StateSet, Error> {
+        let state = set.state.into();
+        match (set.container, set.object) {
+            (None, None) => self.set_account_state(&set.account, state, context).await,
+            (Some(container), Some(object)) => {
+                let account = set.account;
+                let path = Path {
+                    account,
+                    container,
+                    object,
+                };
+                self.set_object_state(path, state, context).await
+            }
+            _ => Err(Error::bad_request(
+                "Accounts and objects have a state; an object is named with its container",
+            )),
+        }
+    }
+
+    /// Whoever may have an account that nothing was written to yet may have it switched off.
+    async fn set_account_state(
+        self: &Arc<Self>,
+        name: &AccountName,
+        state: State,
+        context: &Context,
+    ) -> Result<StateSet, Error> {
+        let (account, _) = self.admit_switch(name, None, context, Body::empty()).await?;
+        let account = match account {
+            Some(account) if account.attributes().deleted => return Err(Outcome::Gone.into()),
+            Some(account) => account,
+            None if self.constraints.account_autocreate => {
+                self.make_account(name, Properties::new(), context).await?
+            }
+            None => return Err(Error::not_found()),
+        };
+        let changed = account.attributes().state != state;
+        let switch = move |attributes: &mut AccountAttributes| {
+            attributes.state = state;
+            Ok(())
+        };
+        self.change_account(account, "firewall/state", context, switch)
+            .await?;
+        Ok(StateSet { changed })
     }
 
     /// The account, made if need be and allowed.
@@ -201,7 +253,8 @@ impl Owner {
         .await
     }
 
-    async fn change_account(
+    /// Merges `changes` into the properties, and marks the account deleted where that is asked for.
+    async fn merge_account(
         self: &Arc<Self>,
         account: Arc<Account>,
         changes: Properties,
@@ -209,13 +262,32 @@ impl Owner {
         action: &'static str,
         context: &Context,
     ) -> Result<Written, Error> {
+        let (constraints, now) = (Arc::clone(&self.constraints), context.timestamp);
+        let merge = move |attributes: &mut AccountAttributes| {
+            if attributes.state == State::Disabled {
+                return Err(Outcome::Disabled.into());
+            }
+            attributes.properties = constraints.merged(&attributes.properties, &changes, METADATA)?;
+            attributes.deleted |= delete;
+            attributes.timestamp = attributes.timestamp.max(now);
+            Ok(())
+        };
+        self.change_account(account, action, context, merge).await?;
+        Ok(Written { created: false })
+    }
+
+    async fn change_account(
+        self: &Arc<Self>,
+        account: Arc<Account>,
+        action: &'static str,
+        context: &Context,
+        change: impl FnOnce(&mut AccountAttributes) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             let _structure = account.structure.lock().await;
             let mut attributes = account.attributes().as_ref().clone();
-            attributes.properties = owner
-                .constraints
-                .merged(&attributes.properties, &changes, METADATA)?;
+            change(&mut attributes)?;
             let begun = owner.begin(
                 &account,
                 Action::Post,
@@ -225,18 +297,18 @@ impl Owner {
             )?;
             begun.sync().await?;
             attributes.id = begun.id;
-            attributes.deleted |= delete;
-            attributes.timestamp = attributes.timestamp.max(context.timestamp);
             attributes.generation = account.next_generation();
             owner
                 .engine
                 .put_account(&account.name, attributes.clone())
                 .await?;
-            let row = account_row(&attributes);
+            let (row, is_disabled) = (account_row(&attributes), attributes.state == State::Disabled);
             account.set_attributes(attributes);
+            if is_disabled {
+                account.changes_under_way().await;
+            }
             let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(Some(row)))?;
-            owner.journal.sync(position).await?;
-            Ok(Written { created: false })
+            owner.journal.sync(position).await
         })
         .await
     }

@@ -75,6 +75,7 @@ impl Owner {
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             let _structure = account.structure.lock().await;
+            account.check_enabled()?;
             match account.container(&put.container) {
                 Some(container) => {
                     owner
@@ -170,6 +171,7 @@ impl Owner {
         context: &Context,
     ) -> Result<(), Error> {
         let guard = container.lock.exclusive().await;
+        account.check_enabled()?;
         if container.is_removed() {
             return Err(Error::not_found());
         }
@@ -209,6 +211,7 @@ impl Owner {
     ) -> Result<Written, Error> {
         let structure = account.structure.lock().await;
         let guard = container.lock.exclusive().await;
+        account.check_enabled()?;
         if container.is_removed() {
             return Err(Error::not_found());
         }

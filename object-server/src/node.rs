@@ -3,6 +3,7 @@
 //! Each is one value, written as one byte of version (1) and a MessagePack map. Keys are added with a default, never
 //! renamed, never given another meaning; unknown keys are passed over.
 
+use common::functional::firewall;
 use common::name::{ContainerName, ObjectName};
 use common::{Etag, Properties, Timestamp};
 use serde::de::DeserializeOwned;
@@ -32,6 +33,24 @@ pub enum State {
     Enabled,
     /// It answers 403.
     Disabled,
+}
+
+impl From<firewall::State> for State {
+    fn from(state: firewall::State) -> Self {
+        match state {
+            firewall::State::Enable => Self::Enabled,
+            firewall::State::Disable => Self::Disabled,
+        }
+    }
+}
+
+impl From<State> for firewall::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Enabled => Self::Enable,
+            State::Disabled => Self::Disable,
+        }
+    }
 }
 
 /// An object's attributes.

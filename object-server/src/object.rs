@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Outcome, Timestamp};
+use common::{Error, Outcome, Timestamp};
 
-use crate::node::ObjectAttributes;
+use crate::node::{ObjectAttributes, State};
 
 mod body;
 mod change;
@@ -13,10 +13,19 @@ mod delete;
 mod post;
 mod put;
 mod read;
+mod state;
 
 /// Whether the object's time has run out at `now`.
 fn is_expired(attributes: &ObjectAttributes, now: Timestamp) -> bool {
     attributes.delete_at.is_some_and(|delete_at| delete_at <= now)
+}
+
+/// Refuses an object that is switched off, whatever else is true of it.
+fn check_enabled(attributes: &ObjectAttributes) -> Result<(), Error> {
+    match attributes.state {
+        State::Enabled => Ok(()),
+        State::Disabled => Err(Outcome::Disabled.into()),
+    }
 }
 
 /// Set by an engine's closure when a later write was there first: not a failure, only too late.
@@ -25,7 +34,7 @@ struct Superseded(Arc<AtomicBool>);
 
 impl Superseded {
     /// The refusal to give to the engine.
-    fn refuse(&self) -> common::Error {
+    fn refuse(&self) -> Error {
         self.0.store(true, Ordering::Release);
         Outcome::Conflict.into()
     }

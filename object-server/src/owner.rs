@@ -136,11 +136,30 @@ impl Owner {
         Ok((found, container, body))
     }
 
-    /// The account of a request, there or not, when the request was decided under the present generations.
+    /// The account of a request, there or not, when the request was decided under the present generations and the
+    /// account is not switched off.
+    ///
+    /// # Errors
+    /// `Stale`; 403.
+    pub(crate) async fn admit_account(
+        &self,
+        name: &AccountName,
+        container: Option<&ContainerName>,
+        context: &Context,
+        body: Body,
+    ) -> Result<(Option<Arc<Account>>, Body), Error> {
+        let (account, body) = self.admit_switch(name, container, context, body).await?;
+        if let Some(account) = &account {
+            account.check_enabled()?;
+        }
+        Ok((account, body))
+    }
+
+    /// The same for who may switch it on again.
     ///
     /// # Errors
     /// `Stale`.
-    pub(crate) async fn admit_account(
+    pub(crate) async fn admit_switch(
         &self,
         name: &AccountName,
         container: Option<&ContainerName>,

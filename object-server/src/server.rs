@@ -137,6 +137,9 @@ fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
         A::AccountDelete(delete) => {
             reply(async move { owner.delete_account(delete, &at).await.map(Answer::AccountDelete) })
         }
+        A::FirewallState(set) => {
+            reply(async move { owner.set_state(set, &at).await.map(Answer::FirewallState) })
+        }
         A::ContainerHead(head) => {
             reply(async move { owner.head_container(head, &at).await.map(Answer::ContainerHead) })
         }

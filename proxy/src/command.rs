@@ -11,6 +11,7 @@ use proxy::serve::Part;
 
 mod administered;
 mod config_check;
+mod firewall;
 mod serve;
 mod user;
 
@@ -43,6 +44,11 @@ enum Command {
     /// as that user, who must be an administrator; without them the database of the configuration is changed.
     #[command(subcommand)]
     User(user::Command),
+    /// Switch accounts and objects off and on again; show what is off, and what the rules decided.
+    ///
+    /// Asks the running server that `ST_AUTH` names, as the administrator of `ST_USER` and `ST_KEY`.
+    #[command(subcommand)]
+    Firewall(firewall::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +91,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::AccountServer(arguments)) => serve::run(Part::AccountServer, &arguments),
         Some(Command::Config(ConfigCommand::Check(source))) => config_check::run(&source),
         Some(Command::User(command)) => user::run(command),
+        Some(Command::Firewall(command)) => firewall::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,6 +129,9 @@ mod tests {
                 "stobj", "user", "add", "a:b", "--admin", "--group", "g", "--group", "h",
             ],
             &["stobj", "user", "password", "a:b"],
+            &["stobj", "firewall", "disable", "AUTH_a/c/o"],
+            &["stobj", "firewall", "list"],
+            &["stobj", "firewall", "rules"],
         ] {
             assert!(
                 Arguments::try_parse_from(line).unwrap().command.is_some(),
@@ -131,6 +141,7 @@ mod tests {
         for line in [
             &["stobj", "user", "add"][..],
             &["stobj", "user", "add", "nocolon"],
+            &["stobj", "firewall", "enable", "AUTH_a/c"],
             &["stobj", "fly"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");

@@ -53,8 +53,12 @@ impl Servers {
                 refuse(Outcome::NotImplemented.into())
             }
             "object" => self.owner.handle(request),
+            "firewall" if matches!(request.action, Action::FirewallState(_)) => self.owner.handle(request),
+            "firewall" if matches!(request.action, Action::FirewallList(_)) => {
+                self.account_server.handle(request)
+            }
             "mirror" | "user" | "policy" => self.account_server.handle(request),
-            // What a filter answers (`firewall`) needs that filter in the pipeline.
+            // What a filter answers (`firewall/rules`) needs that filter in the pipeline.
             _ => refuse(Outcome::NotImplemented.into()),
         }
     }

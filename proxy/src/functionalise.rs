@@ -27,6 +27,7 @@ mod object;
 mod program;
 mod query;
 mod route;
+mod state;
 
 use route::Resource;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use common::functional::firewall::State;
 use common::functional::mirror::{AccountRow, Change, ContainerRow, Node, ObjectRow};
 
 use super::directories::Directories;
@@ -171,6 +172,7 @@ impl<'a> Group<'a> {
 
 fn account_row<'a>((key, seq, row): (Key<'a>, i64, &'a AccountRow)) -> NewRow<'a> {
     let mut new = bare_row(key, kind::ACCOUNT, seq);
+    new.state = column(row.state);
     new.timestamp = stored(row.timestamp.units());
     new.created = stored(row.created.units());
     new
@@ -184,6 +186,7 @@ fn object_row<'a>(key: Key<'a>, object: &Object<'_>, row: &'a ObjectRow) -> NewR
     let timestamp = stored(row.timestamp.units());
     NewRow {
         is_object: true,
+        state: column(row.state),
         timestamp,
         created: timestamp,
         bytes: stored(row.bytes),
@@ -199,12 +202,21 @@ fn object_row<'a>(key: Key<'a>, object: &Object<'_>, row: &'a ObjectRow) -> NewR
     }
 }
 
+/// Column `state`.
+fn column(state: State) -> i64 {
+    match state {
+        State::Enable => stobj::state::ENABLED,
+        State::Disable => stobj::state::DISABLED,
+    }
+}
+
 /// A row that carries no object.
 fn bare_row(key: Key<'_>, kind: i64, seq: i64) -> NewRow<'_> {
     NewRow {
         key,
         kind,
         is_object: false,
+        state: column(State::Enable),
         seq,
         timestamp: 0,
         created: 0,

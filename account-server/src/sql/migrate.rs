@@ -33,11 +33,12 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     step!(20261121000001, "tree", undo: ["DROP TABLE IF EXISTS tree_epoch", "DROP TABLE IF EXISTS stobj"]),
     step!(20261121000002, "user", undo: ["DROP TABLE IF EXISTS policy", "DROP TABLE IF EXISTS user"]),
     step!(20261121000003, "record", undo: ["DROP TABLE IF EXISTS record"]),
     step!(20261121000004, "wide", undo: []),
+    step!(20261121000020, "disabled", undo: []),
 ];
 
 /// A step over millions of rows may take this long; longer it is taken for lost.

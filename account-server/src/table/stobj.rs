@@ -4,9 +4,11 @@ use std::ops::{AddAssign, Neg};
 
 use crate::sql::{Connection, Failure, Many, ManyText, Row, Text, Value};
 
+mod disabled;
 mod page;
 mod write;
 
+pub(crate) use disabled::{Place, account_id, disabled, places};
 pub(crate) use page::{Node, children, first_expired, page};
 pub(crate) use write::{NewRow, add_totals, insert_directories, remove, remove_childless, upsert};
 
@@ -21,6 +23,12 @@ pub(crate) mod kind {
     pub(crate) const CONTAINER: i64 = 2;
     pub(crate) const DIRECTORY: i64 = 3;
     pub(crate) const FILE: i64 = 4;
+}
+
+/// Whether a node may be used (column `state`).
+pub(crate) mod state {
+    pub(crate) const ENABLED: i64 = 0;
+    pub(crate) const DISABLED: i64 = 1;
 }
 
 /// A place in the tree: the parent's row and one segment.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::Secret;
+use common::functional::firewall::ListDisabled;
 use common::functional::listing::{Query, Rollup};
 use common::functional::policy::Fetch;
 use common::functional::user::{Password, Put};
@@ -137,6 +138,10 @@ async fn change_and_list(server: &Server) {
     owner.apply([put("gone", "a/b", 1), put("gone", "c", 1)]).await;
     owner.apply([delete_container("gone")]).await;
     owner.until_reaped().await;
+    let all = ListDisabled::default();
+    server.ask(all.clone()).await.unwrap();
+    let account = Some(owner.account.clone());
+    server.ask(ListDisabled { account, ..all }).await.unwrap();
     // Another filling of the database: what was there is forgotten.
     owner.incarnation += 1;
     owner.seq = 0;

@@ -8,6 +8,8 @@ mod away;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod disabled;
+#[cfg(test)]
 mod every_statement;
 #[cfg(test)]
 mod listing;

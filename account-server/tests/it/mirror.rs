@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::functional::firewall::State;
 use common::functional::listing::Query;
 use common::functional::mirror::{AccountRow, Apply, MAX_BATCH, Node, Page, Position};
 use common::functional::{account, container};
@@ -26,6 +27,7 @@ async fn what_was_applied_is_listed_with_all_it_has() {
     let account = Node::Account(Some(AccountRow {
         created: Timestamp::from_seconds(1),
         timestamp: Timestamp::from_seconds(2),
+        state: State::Enable,
     }));
     owner
         .apply([

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account_server::{AccountServer, Settings};
+use common::functional::firewall::State;
 use common::functional::mirror::{
     Apply, AtLeast, Change, ContainerRow, ListAccount, ListContainer, Node, ObjectRow, Open, Page, Position,
 };
@@ -347,6 +348,7 @@ pub(crate) fn now() -> Timestamp {
 
 pub(crate) fn object_row(bytes: u64) -> ObjectRow {
     ObjectRow {
+        state: State::Enable,
         timestamp: Timestamp::from_seconds(1000 + bytes),
         bytes,
         etag: Etag::new(Etag::EMPTY_MD5),

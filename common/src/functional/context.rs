@@ -87,6 +87,16 @@ pub enum Caller {
     User(Arc<Identity>),
 }
 
+impl Caller {
+    /// Whether it is an administrator of the whole store.
+    pub fn is_administrator(&self) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::User(identity) => identity.has_group(".reseller_admin"),
+        }
+    }
+}
+
 /// A logged-in user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::firewall::State;
 use super::listing::Query;
 use crate::name::{AccountName, ContainerName, ObjectName};
 use crate::{Etag, Properties, Timestamp};
@@ -77,6 +78,9 @@ pub struct AccountRow {
     pub created: Timestamp,
     /// Its last PUT or POST.
     pub timestamp: Timestamp,
+    /// Its switch.
+    #[serde(default, skip_serializing_if = "State::is_enable")]
+    pub state: State,
 }
 
 /// What the mirror keeps of a container.
@@ -108,6 +112,9 @@ pub struct ObjectRow {
     /// User metadata (`x-object-meta-…`), for search.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub metadata: Properties,
+    /// Its switch.
+    #[serde(default, skip_serializing_if = "State::is_enable")]
+    pub state: State,
 }
 
 /// Which state of the mirror a page must show at least.

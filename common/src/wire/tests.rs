@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::functional::{
-    Authority, Caller, Generations, Grant, Identity, Scope, account, container, info, listing, mirror,
-    object, policy, user,
+    Authority, Caller, Generations, Grant, Identity, Scope, account, container, firewall, info, listing,
+    mirror, object, policy, user,
 };
 use crate::name::{AccountName, ContainerName, ObjectName};
 use crate::range::ByteRange;
@@ -109,6 +109,7 @@ fn row() -> impl Strategy<Value = mirror::Change> {
             delete_at: None,
             listing: None,
             metadata,
+            state: firewall::State::Disable,
         };
         let node = mirror::Node::Object(path.container, path.object, Some(row));
         mirror::Change { seq, node }
@@ -171,6 +172,16 @@ fn action() -> impl Strategy<Value = Action> {
         }
         .into()),
         any::<u64>().prop_map(|known_version| policy::Fetch { known_version }.into()),
+        (path(), any::<bool>(), any::<bool>()).prop_map(|(path, of_account, enable)| firewall::SetState {
+            account: path.account,
+            container: (!of_account).then_some(path.container),
+            object: (!of_account).then_some(path.object),
+            state: match enable {
+                true => firewall::State::Enable,
+                false => firewall::State::Disable,
+            },
+        }
+        .into()),
     ]
 }
 

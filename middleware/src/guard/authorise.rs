@@ -14,7 +14,7 @@ use common::config::Config;
 use common::functional::{Action, Answer, Context as RequestContext, Reply, Request, info};
 use common::name::{AccountName, ContainerName};
 use common::service::FunctionalService;
-use common::{Error, Properties};
+use common::{Error, Outcome, Properties};
 
 use crate::filter::{FunctionalFilter, functional};
 use crate::info_cache::{Info, InfoCache};
@@ -100,7 +100,7 @@ impl Authorise {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            let (found, unread) = error.into_stale()?;
+            let (found, unread) = error.into_stale().map_err(|error| veiled(error, &context))?;
             let container = target.container.as_ref();
             newest = Some(self.info_cache.update(&target.account, container, found));
             body = unread;
@@ -141,6 +141,14 @@ impl Authorise {
             return Err(Error::not_found());
         }
         Ok(decision)
+    }
+}
+
+/// That something is switched off is administrators' business; others may not, and are not told why.
+fn veiled(error: Error, context: &RequestContext) -> Error {
+    match error.outcome() {
+        Outcome::Disabled if !context.authority.caller().is_administrator() => Error::forbidden(),
+        _ => error,
     }
 }
 

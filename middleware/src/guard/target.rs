@@ -30,7 +30,7 @@ pub(super) enum Access {
     Read,
     /// PUT, POST and DELETE; of an account only POST.
     Write,
-    /// PUT and DELETE of an account.
+    /// What only administrators of the whole store do: PUT and DELETE of an account, and the switch of anything.
     Manage,
 }
 
@@ -63,6 +63,16 @@ impl Target {
             Action::AccountPost(post) => account(&post.account, Write),
             Action::AccountPut(put) => account(&put.account, Manage),
             Action::AccountDelete(delete) => account(&delete.account, Manage),
+            Action::FirewallState(set) => Self {
+                container: set.container.clone(),
+                object: set.object.clone(),
+                level: match (&set.container, &set.object) {
+                    (Some(_), Some(_)) => Level::Object,
+                    (Some(_), None) => Level::Container,
+                    (None, _) => Level::Account,
+                },
+                ..account(&set.account, Manage)
+            },
             Action::ContainerHead(head) => container(&head.account, &head.container, Read),
             Action::ContainerList(list) => container(&list.account, &list.container, Read),
             Action::ContainerPut(put) => container(&put.account, &put.container, Write),

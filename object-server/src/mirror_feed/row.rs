@@ -19,6 +19,7 @@ pub(crate) fn account_row(attributes: &AccountAttributes) -> AccountRow {
     AccountRow {
         created: attributes.created,
         timestamp: attributes.timestamp,
+        state: attributes.state.into(),
     }
 }
 
@@ -46,5 +47,6 @@ pub(crate) fn object_row(attributes: &ObjectAttributes) -> ObjectRow {
         delete_at: attributes.delete_at,
         listing: attributes.listing.clone(),
         metadata,
+        state: attributes.state.into(),
     }
 }

@@ -47,7 +47,7 @@ impl Change {
     /// Has the engine make the change. `None`: there was nothing to change. Not to be cancelled.
     ///
     /// # Errors
-    /// 404 when the container was removed meanwhile; what the owner's closure says; what the engine or the journal
+    /// 404 when the container was removed meanwhile, 403 when the account was switched off; what the owner's closure says; what the engine or the journal
     /// fails with, and then the change must not be acknowledged.
     pub(super) async fn carry_out(self, verb: Verb) -> Result<Option<Changed>, Error> {
         let Self {
@@ -61,6 +61,10 @@ impl Change {
         if container.is_removed() {
             begun.abort();
             return Err(Error::not_found());
+        }
+        if let Err(error) = account.check_enabled() {
+            begun.abort();
+            return Err(error);
         }
         let progress: Shared = Arc::new(Mutex::new(Some(Progress::Announced(Box::new(begun), locks))));
         let committed = committed(&owner, &account, &path, &progress);

@@ -7,7 +7,7 @@ use common::functional::object::{Delete, Deleted};
 use common::{Body, Error, Timestamp};
 
 use super::change::{Change, Verb};
-use super::is_expired;
+use super::{check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::Decide;
 use crate::journal::Action;
@@ -52,9 +52,10 @@ impl Owner {
     }
 }
 
-/// Whether this object may be removed: it is live, or expires just when the caller thinks it does; and nothing later
+/// Whether this object may be removed: it is not switched off; it is live, or expires just when the caller thinks it does; and nothing later
 /// was written.
 fn check(present: &ObjectAttributes, if_delete_at: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+    check_enabled(present)?;
     match if_delete_at {
         Some(expected) if present.delete_at != Some(expected) => {
             return Err(Error::precondition_failed(

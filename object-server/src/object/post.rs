@@ -8,7 +8,7 @@ use common::functional::object::{Post, Posted};
 use common::{Body, Timestamp};
 
 use super::change::{Change, Verb};
-use super::{Superseded, is_expired};
+use super::{Superseded, check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::Revise;
 use crate::journal::Action;
@@ -29,6 +29,7 @@ impl Owner {
             .admit(&path.account, &path.container, context, Body::empty())
             .await?;
         let present = self.engine.stat(path).await?;
+        present.as_ref().map_or(Ok(()), check_enabled)?;
         let live = present.filter(|present| post.open_expired || !is_expired(present, context.timestamp));
         let present = live.ok_or_else(Error::not_found)?;
         let begun = self.begin(
@@ -60,6 +61,7 @@ impl Owner {
 
 fn revise(post: Post, id: WriteId, superseded: Superseded, now: Timestamp) -> Revise {
     Box::new(move |present: &ObjectAttributes| {
+        check_enabled(present)?;
         if !post.open_expired && is_expired(present, now) {
             return Err(Error::not_found());
         }

@@ -8,7 +8,7 @@ use common::{Body, Error, Outcome, Timestamp};
 
 use super::body::{Received, receive};
 use super::change::{Change, Verb};
-use super::{Superseded, is_expired};
+use super::{Superseded, check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::Decide;
 use crate::journal::Action;
@@ -28,6 +28,7 @@ impl Owner {
         let path = &put.path;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
         let present = self.engine.stat(path).await?;
+        present.as_ref().map_or(Ok(()), check_enabled)?;
         if put.if_absent
             && present
                 .as_ref()
@@ -58,8 +59,7 @@ impl Owner {
             present.as_ref().map(footprint),
             record(context, "object/put", 201, received.size),
         )?;
-        let state = present.map_or(State::Enabled, |present| present.state);
-        let attributes = attributes(&put, received, begun.id, context.timestamp, state);
+        let attributes = attributes(&put, received, begun.id, context.timestamp);
         // The data and its announcement become durable side by side.
         let (staged, announced) = tokio::join!(stage.finish(attributes), begun.sync());
         let staged = staged?;
@@ -91,13 +91,7 @@ impl Owner {
     }
 }
 
-fn attributes(
-    put: &Put,
-    received: Received,
-    id: WriteId,
-    timestamp: Timestamp,
-    state: State,
-) -> ObjectAttributes {
+fn attributes(put: &Put, received: Received, id: WriteId, timestamp: Timestamp) -> ObjectAttributes {
     let content_type = put.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
     ObjectAttributes {
         id,
@@ -110,13 +104,15 @@ fn attributes(
         delete_at: put.delete_at,
         properties: put.properties.clone(),
         listing: put.listing.clone(),
-        state,
+        // What is switched off is not overwritten, so whatever is replaced has the same state.
+        state: State::Enabled,
     }
 }
 
-/// The last word before the rename: the precondition again, and whether a later write was first.
+/// The last word before the rename: the switch and the precondition again, and whether a later write was first.
 fn decide(superseded: Superseded, if_absent: bool, now: Timestamp) -> Decide {
     Box::new(move |present: Option<&ObjectAttributes>| match present {
+        Some(present) if present.state == State::Disabled => Err(Outcome::Disabled.into()),
         Some(present) if if_absent && !is_expired(present, now) => {
             Err(Outcome::PreconditionFailed(None).into())
         }

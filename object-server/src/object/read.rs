@@ -5,7 +5,7 @@ use common::functional::object::{Get, Got, Head, Info, Path};
 use common::range::Resolved;
 use common::{Body, Error, Outcome};
 
-use super::is_expired;
+use super::{check_enabled, is_expired};
 use crate::node::ObjectAttributes;
 use crate::owner::Owner;
 
@@ -13,6 +13,7 @@ impl Owner {
     pub(crate) async fn head_object(&self, head: Head, context: &Context) -> Result<Info, Error> {
         self.admit_object(&head.path, context).await?;
         let attributes = self.engine.stat(&head.path).await?;
+        attributes.as_ref().map_or(Ok(()), check_enabled)?;
         let live =
             attributes.filter(|attributes| head.open_expired || !is_expired(attributes, context.timestamp));
         let info = info(live.ok_or_else(|| head.conditions.missing())?);
@@ -23,6 +24,9 @@ impl Owner {
     pub(crate) async fn get_object(&self, get: Get, context: &Context) -> Result<(Got, Body), Error> {
         self.admit_object(&get.path, context).await?;
         let opened = self.engine.open(&get.path).await?;
+        opened
+            .as_ref()
+            .map_or(Ok(()), |(attributes, _)| check_enabled(attributes))?;
         let live =
             opened.filter(|(attributes, _)| get.open_expired || !is_expired(attributes, context.timestamp));
         let (attributes, reader) = live.ok_or_else(|| get.conditions.missing())?;

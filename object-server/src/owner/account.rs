@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::functional::info::{Resource, State};
 use common::functional::{account, container};
 use common::name::{AccountName, ContainerName};
+use common::{Error, Outcome};
 use parking_lot::{Mutex, RwLock};
 
 use super::locks::ContainerLock;
 use crate::checkpoint::{Count, Counters};
-use crate::node::{AccountAttributes, ContainerAttributes};
+use crate::node::{self, AccountAttributes, ContainerAttributes};
 
 /// An account that exists in storage.
 #[derive(Debug)]
@@ -89,6 +90,31 @@ impl Account {
 
     pub(crate) fn set_attributes(&self, attributes: AccountAttributes) {
         self.tree.write().attributes = Arc::new(attributes);
+    }
+
+    /// Whether it is switched off, and with it all that lies in it.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.tree.read().attributes.state == node::State::Disabled
+    }
+
+    /// Refuses a change of what lies in an account that is switched off. To be asked under the lock of its container:
+    /// whoever switches an account off waits for all of these once.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check_enabled(&self) -> Result<(), Error> {
+        match self.is_disabled() {
+            true => Err(Outcome::Disabled.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until all changes have ended that were let through before the account was switched off. The caller holds
+    /// `structure`, so no container is made meanwhile.
+    pub(crate) async fn changes_under_way(&self) {
+        for container in self.containers() {
+            drop(container.lock.exclusive().await);
+        }
     }
 
     pub(crate) fn container(&self, name: &ContainerName) -> Option<Arc<Container>> {

@@ -42,6 +42,17 @@ impl Administered {
         Ok(Self::Opened(server))
     }
 
+    /// A server that runs; what only such a one can do is asked of it.
+    ///
+    /// # Errors
+    /// When none is named, or the log-in fails.
+    pub(super) async fn running() -> anyhow::Result<Self> {
+        match Login::from_environment(|name| std::env::var(name).ok())? {
+            Some(login) => Ok(Self::Running(Box::new(Session::log_in(&login).await?))),
+            None => bail!("a running server is asked: set ST_AUTH, ST_USER and ST_KEY"),
+        }
+    }
+
     /// Asks.
     ///
     /// # Errors

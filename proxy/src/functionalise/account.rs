@@ -1,6 +1,7 @@
 //! Requests to an account.
 
 use common::functional::account::{Delete, Head, Info, List, Post, Put};
+use common::functional::firewall::SetState;
 use common::name::AccountName;
 use common::{Body, Error};
 use http::{Response, StatusCode};
@@ -8,7 +9,7 @@ use middleware::RenderListing;
 
 use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
 use super::query::Parameters;
-use super::{Exchange, metadata};
+use super::{Exchange, metadata, state};
 
 /// Answers a request to `account`, whose method is one of the account's.
 pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
@@ -16,11 +17,7 @@ pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Res
         "GET" => list(exchange, account).await,
         "HEAD" => head(exchange, account).await,
         "PUT" => put(exchange, account).await,
-        "POST" => {
-            let properties = metadata::of_account(exchange.headers(), exchange.constraints())?;
-            exchange.ask(Post { account, properties }).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
-        }
+        "POST" => post(exchange, account).await,
         _ => delete(exchange, account).await,
     }
 }
@@ -51,6 +48,7 @@ async fn put(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<B
         &account.to_string(),
         exchange.constraints().max_account_name_length,
     )?;
+    state::check_absent(exchange.headers())?;
     let properties = metadata::of_account(exchange.headers(), exchange.constraints())?;
     let written = exchange.ask(Put { account, properties }).await?;
     Ok(empty(if written.created {
@@ -58,6 +56,27 @@ async fn put(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<B
     } else {
         StatusCode::ACCEPTED
     }))
+}
+
+async fn post(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+    let properties = metadata::of_account(exchange.headers(), exchange.constraints())?;
+    match state::wanted(exchange.headers())? {
+        Some(state) => {
+            state::check_alone(properties.is_empty())?;
+            exchange
+                .ask(SetState {
+                    account,
+                    container: None,
+                    object: None,
+                    state,
+                })
+                .await?;
+        }
+        None => {
+            exchange.ask(Post { account, properties }).await?;
+        }
+    }
+    Ok(empty(StatusCode::NO_CONTENT))
 }
 
 async fn delete(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
@@ -71,6 +90,7 @@ async fn delete(exchange: &Exchange<'_>, account: AccountName) -> Result<Respons
 
 fn describe(exchange: &Exchange<'_>, response: &mut Response<Body>, info: &Info) {
     let headers = response.headers_mut();
+    state::show(exchange, headers);
     set_properties(headers, &info.properties);
     set_number(headers, "x-account-container-count", info.containers);
     set_number(headers, "x-account-object-count", info.objects);

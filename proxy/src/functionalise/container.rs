@@ -9,7 +9,7 @@ use middleware::RenderListing;
 
 use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
 use super::query::Parameters;
-use super::{Exchange, metadata};
+use super::{Exchange, metadata, state};
 
 const STORAGE_POLICY: &str = "default";
 const X_STORAGE_POLICY: HeaderName = HeaderName::from_static("x-storage-policy");
@@ -25,6 +25,7 @@ pub(super) async fn answer(
         "HEAD" => head(exchange, account, container).await,
         "PUT" => put(exchange, account, container).await,
         "POST" => {
+            state::check_absent(exchange.headers())?;
             let properties = metadata::of_container(exchange.headers(), exchange.constraints())?;
             exchange
                 .ask(Post {
@@ -83,6 +84,7 @@ async fn put(
 ) -> Result<Response<Body>, Error> {
     let limit = exchange.constraints().max_container_name_length;
     exchange.check_name_length("Container", &container.to_string(), limit)?;
+    state::check_absent(exchange.headers())?;
     let storage_policy = storage_policy(exchange.headers())?;
     let properties = metadata::of_container(exchange.headers(), exchange.constraints())?;
     let written = exchange

@@ -1,6 +1,7 @@
 //! Requests to an object.
 
 use common::conditions::Conditions;
+use common::functional::firewall::SetState;
 use common::functional::object::{Copied, Copy, Delete, Get, Got, Head, Info, Path, Post, Put, Stored};
 use common::name::ObjectName;
 use common::range::Ranges;
@@ -10,7 +11,7 @@ use http::{Response, StatusCode};
 
 use super::headers::{X_TIMESTAMP, empty, quote, set, set_delete_at, set_properties, set_text};
 use super::query::is_truthy;
-use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart};
+use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart, state};
 
 /// Answers a request to the object at `path`, whose method is one of the object's.
 pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> Result<Response<Body>, Error> {
@@ -50,7 +51,9 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
 
 async fn get(exchange: &Exchange<'_>, path: Path) -> Result<Response<Body>, Error> {
     let (got, body) = exchange.exchange(read(exchange, path), Body::empty()).await?;
-    got_response(got, body)
+    let mut response = got_response(got, body)?;
+    state::show(exchange, response.headers_mut());
+    Ok(response)
 }
 
 async fn head(exchange: &Exchange<'_>, path: Path) -> Result<Response<Body>, Error> {
@@ -63,6 +66,7 @@ async fn head(exchange: &Exchange<'_>, path: Path) -> Result<Response<Body>, Err
         .await?;
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), &info);
+    state::show(exchange, response.headers_mut());
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, HeaderValue::from(info.size));
@@ -96,12 +100,27 @@ async fn put(exchange: &Exchange<'_>, path: Path, body: Body) -> Result<Response
 async fn post(exchange: &Exchange<'_>, path: Path) -> Result<Response<Body>, Error> {
     let headers = exchange.headers();
     let delete_at = expiry::delete_at(headers, exchange.context.timestamp)?;
+    let properties = metadata::of_object(headers, exchange.constraints(), exchange.kept_headers())?;
+    if let Some(state) = state::wanted(headers)? {
+        let is_all =
+            properties.is_empty() && delete_at.is_none() && !headers.contains_key(header::CONTENT_TYPE);
+        state::check_alone(is_all)?;
+        exchange
+            .ask(SetState {
+                account: path.account,
+                container: Some(path.container),
+                object: Some(path.object),
+                state,
+            })
+            .await?;
+        return Ok(empty(StatusCode::ACCEPTED));
+    }
     exchange
         .ask(Post {
             path,
             content_type: content_type::of_post(headers)?,
             delete_at,
-            properties: metadata::of_object(headers, exchange.constraints(), exchange.kept_headers())?,
+            properties,
             open_expired: open_expired(exchange),
         })
         .await?;
@@ -142,6 +161,7 @@ fn read(exchange: &Exchange<'_>, path: Path) -> Get {
 fn written(exchange: &Exchange<'_>, path: Path) -> Result<Put, Error> {
     let headers = exchange.headers();
     check_name(exchange, &path.object)?;
+    state::check_absent(headers)?;
     let delete_at = expiry::delete_at(headers, exchange.context.timestamp)?;
     let etag = headers
         .get(header::ETAG)

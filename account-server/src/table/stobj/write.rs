@@ -9,6 +9,7 @@ pub(crate) struct NewRow<'a> {
     pub(crate) key: Key<'a>,
     pub(crate) kind: i64,
     pub(crate) is_object: bool,
+    pub(crate) state: i64,
     pub(crate) seq: i64,
     pub(crate) timestamp: i64,
     pub(crate) created: i64,
@@ -26,15 +27,16 @@ pub(crate) async fn upsert(
     account_id: u64,
     rows: Vec<NewRow<'_>>,
 ) -> Result<(), Failure> {
-    const HEAD: &str = "INSERT INTO stobj (parent_id, path, account_id, type, is_object, seq, timestamp, created, \
-                        bytes, etag, content_type, listing, metadata, delete_at) VALUES ";
+    const HEAD: &str = "INSERT INTO stobj (parent_id, path, account_id, type, is_object, state, seq, timestamp, \
+                        created, bytes, etag, content_type, listing, metadata, delete_at) VALUES ";
     const STATEMENT: ManyText = ManyText {
         name: "stobj.upsert",
         sqlite: Many {
             head: HEAD,
-            row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             separator: ", ",
             tail: " ON CONFLICT (parent_id, path) DO UPDATE SET is_object = excluded.is_object, \
+                   state = excluded.state, \
                    timestamp = excluded.timestamp, created = excluded.created, bytes = excluded.bytes, \
                    etag = excluded.etag, content_type = excluded.content_type, listing = excluded.listing, \
                    metadata = excluded.metadata, delete_at = excluded.delete_at, seq = excluded.seq \
@@ -43,10 +45,11 @@ pub(crate) async fn upsert(
         // Assignments run from left to right, so seq comes last.
         mysql: Many {
             head: HEAD,
-            row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             separator: ", ",
             tail: " ON DUPLICATE KEY UPDATE \
                    is_object = IF(VALUES(seq) > seq, VALUES(is_object), is_object), \
+                   state = IF(VALUES(seq) > seq, VALUES(state), state), \
                    timestamp = IF(VALUES(seq) > seq, VALUES(timestamp), timestamp), \
                    created = IF(VALUES(seq) > seq, VALUES(created), created), \
                    bytes = IF(VALUES(seq) > seq, VALUES(bytes), bytes), \
@@ -58,7 +61,7 @@ pub(crate) async fn upsert(
                    seq = GREATEST(seq, VALUES(seq))",
         },
     };
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(rows.len() * 14);
+    let mut values: Vec<Value<'_>> = Vec::with_capacity(rows.len() * 15);
     for row in rows {
         values.extend([
             row.key.0.into(),
@@ -66,6 +69,7 @@ pub(crate) async fn upsert(
             account_id.cast_signed().into(),
             row.kind.into(),
             row.is_object.into(),
+            row.state.into(),
             row.seq.into(),
             row.timestamp.into(),
             row.created.into(),

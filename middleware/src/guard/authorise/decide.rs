@@ -46,13 +46,12 @@ pub(super) fn decide(
 /// 401 or 403.
 pub(super) fn system(action: &Action, context: &Context) -> Result<(), Error> {
     let caller = context.authority.caller();
-    let is_administrator = groups_of(caller).iter().any(|group| group == ".reseller_admin");
+    let is_administrator = caller.is_administrator();
     match (action, &context.authority) {
-        (Action::UserPut(_) | Action::UserPassword(_) | Action::FirewallRules(_), Authority::Caller(_))
-            if is_administrator =>
-        {
-            Ok(())
-        }
+        (
+            Action::UserPut(_) | Action::UserPassword(_) | Action::FirewallRules(_) | Action::FirewallList(_),
+            Authority::Caller(_),
+        ) if is_administrator => Ok(()),
         (Action::ObjectCopy(_), _) => Err(Error::internal("a copy reached the guards in one piece")),
         _ => Err(denied(caller)),
     }
@@ -92,7 +91,9 @@ fn by_right(target: &Target, groups: &[String], info: &Info, reseller: &Reseller
     }
     match info.account.acl.right_of(groups)? {
         AccountRight::Administer if target.access != Access::Manage => Some(Decision::AllowOwner),
-        AccountRight::Write if target.level != Level::Account => Some(Decision::Allow),
+        AccountRight::Write if target.level != Level::Account && target.access != Access::Manage => {
+            Some(Decision::Allow)
+        }
         _ if target.access == Access::Read => Some(Decision::Allow),
         _ => None,
     }

@@ -204,7 +204,7 @@ fn method_of(action: &Action) -> Option<&'static str> {
         "get" | "list" => "GET",
         "head" => "HEAD",
         "put" => "PUT",
-        "post" => "POST",
+        "post" | "state" => "POST",
         "delete" => "DELETE",
         _ => return None,
     })
