@@ -5,7 +5,7 @@
 //! **atomic to readers**: whoever reads sees the state before or the state after, whole.
 //!
 //! A change of an object has two halves, in one call: the verb makes it visible, and then durable. At the last moment
-//! before the first the owner is asked ([`Decide`], [`Revise`]) with the object that is about to be replaced; between
+//! before the first the owner is asked ([`Decide`], [`Revise`], [`Publication`]) with the object that is about to be replaced; between
 //! the two it is told ([`Committed`]), and lets its locks go. Of containers, whose changes are rare, the second half is
 //! handed out as an [`Unsynced`].
 
@@ -100,18 +100,6 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         length: Option<u64>,
     ) -> EngineFuture<'a, Box<dyn Stage>>;
 
-    /// Gives a staged object its name, in the place of whatever bore it: missing parents are made, `decide` is asked
-    /// with the object to be replaced, and then it is there, and durable when this answers. A failed `decide` changes
-    /// nothing (but that implicit parents may have been made, and are pruned again). The container is there: the owner
-    /// sees to that.
-    fn publish<'a>(
-        &'a self,
-        path: &'a Path,
-        staged: Box<dyn Staged>,
-        decide: Decide,
-        committed: Committed,
-    ) -> EngineFuture<'a, Changed>;
-
     /// Replaces an object's attributes; its data stays. `Ok(None)`: there is no such object.
     fn revise<'a>(
         &'a self,
@@ -147,23 +135,53 @@ pub struct Capabilities {
     pub inline_attribute_bytes: usize,
 }
 
-/// An object being written.
+/// An object being written. Dropping it leaves nothing behind.
 pub trait Stage: Send {
     /// Takes the next bytes; waits while too many are on their way to the disk.
     fn write(&mut self, bytes: Bytes) -> EngineFuture<'_, ()>;
 
-    /// Ends the writing. Data and `attributes` (whose `size` and `modified` the engine sets) are durable when this
-    /// answers, unless durability is relaxed. Dropping the stage instead leaves nothing behind.
-    fn finish(self: Box<Self>, attributes: ObjectAttributes) -> EngineFuture<'static, Box<dyn Staged>>;
+    /// Ends the writing, makes data and attributes durable, unless durability is relaxed, and gives the object its
+    /// name, in the place of whatever bore it: missing parents are made. The owner is asked step by step; when it
+    /// refuses, nothing has changed (but that implicit parents may have been made, and are pruned again). The container
+    /// is there: the owner sees to that.
+    fn publish(
+        self: Box<Self>,
+        path: Path,
+        publication: Box<dyn Publication>,
+    ) -> EngineFuture<'static, Changed>;
 }
 
-/// An object that is written but has no name yet. Dropping it leaves nothing behind.
-pub trait Staged: Send {
-    /// Its attributes, with the engine's own fields set.
-    fn attributes(&self) -> &ObjectAttributes;
+/// The owner's part in a PUT. The engine asks it, in this order and from whatever thread it is on; nothing but
+/// [`ready`](Self::ready) waits.
+pub trait Publication: Send + 'static {
+    /// All data has come: what are the new object's attributes (whose `size` and `modified` the engine sets), given the
+    /// one that bears the name at present?
+    ///
+    /// # Errors
+    /// There is not to be one.
+    fn attributes(&mut self, present: Option<&ObjectAttributes>) -> Result<ObjectAttributes, common::Error>;
 
-    /// For the engine that staged it.
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
+    /// Data and attributes are durable: may the object get its name at once? Otherwise [`ready`](Self::ready) is
+    /// awaited.
+    ///
+    /// # Errors
+    /// It may not get it at all.
+    fn is_ready(&mut self) -> Result<bool, common::Error>;
+
+    /// Waits until the object may get its name.
+    ///
+    /// # Errors
+    /// It may not get it at all.
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = Result<(), common::Error>> + Send + '_>>;
+
+    /// The last word, as [`Decide`] has it.
+    ///
+    /// # Errors
+    /// Nothing is to change.
+    fn decide(&mut self, present: Option<&ObjectAttributes>) -> Result<(), common::Error>;
+
+    /// Everybody sees it, as [`Committed`] has it.
+    fn committed(&mut self, changed: &Changed);
 }
 
 /// An object open for reading.

@@ -258,6 +258,11 @@ impl Journal {
         self.want(through);
     }
 
+    /// Whether the entry at `through`, and with it all before, is durable.
+    pub fn is_durable(&self, through: Position) -> bool {
+        self.shared.waiters.is_durable(through.0.saturating_add(1))
+    }
+
     fn want(&self, through: Position) -> u64 {
         let target = {
             let mut state = self.shared.state.lock();

@@ -14,6 +14,8 @@ mod races;
 
 use ground::Ground;
 #[cfg(test)]
+pub(crate) use ground::Plain;
+#[cfg(test)]
 pub(crate) use ground::{account_attributes, attributes, container_attributes, properties};
 
 macro_rules! checks {

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use common::functional::object::Path;
 use common::name::{AccountName, ContainerName};
 use parking_lot::Mutex;
 
-use self::object::{MemoryReader, MemoryStage, Object, StagedObject};
+use self::object::{MemoryReader, MemoryStage, Object};
 use super::{
     Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
-    Stage, Staged, Unsynced,
+    Stage, Unsynced,
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 
@@ -187,35 +188,11 @@ impl Engine for Memory {
         _container: &'a ContainerName,
         _length: Option<u64>,
     ) -> EngineFuture<'a, Box<dyn Stage>> {
-        Box::pin(async { Ok(Box::new(MemoryStage::default()) as Box<dyn Stage>) })
-    }
-
-    fn publish<'a>(
-        &'a self,
-        path: &'a Path,
-        staged: Box<dyn Staged>,
-        decide: Decide,
-        committed: Committed,
-    ) -> EngineFuture<'a, Changed> {
-        Box::pin(async move {
-            let staged = staged.into_any().downcast::<StagedObject>().map_err(|_| {
-                EngineError::Io(std::io::Error::other("the object was staged by another engine"))
-            })?;
-            let StagedObject(object) = *staged;
-            let published = self.within(path, |container| {
-                let old = container
-                    .objects
-                    .get(path.object.as_str())
-                    .map(|old| old.attributes.clone());
-                decide(old.as_ref())?;
-                let new = Some(object.attributes.clone());
-                container.objects.insert(path.object.as_str().into(), object);
-                let changed = Changed { old, new };
-                committed(&changed);
-                Ok(changed)
-            });
-            published.ok_or(EngineError::NoContainer)?
-        })
+        let stage = MemoryStage {
+            memory: self.clone(),
+            data: BytesMut::new(),
+        };
+        Box::pin(async { Ok(Box::new(stage) as Box<dyn Stage>) })
     }
 
     fn revise<'a>(

@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 use self::body::FileReader;
-use self::stage::{FileStage, StagedFile};
+use self::stage::FileStage;
 use self::store::Store;
 use super::{
     Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
-    Stage, Staged, Unsynced,
+    Stage, Unsynced,
 };
 use crate::failure_point::FailurePoints;
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
@@ -182,26 +182,6 @@ impl Engine for Posix {
             self.store.available().await?;
             Ok(Box::new(FileStage::new(Arc::clone(&self.store), length)) as Box<dyn Stage>)
         })
-    }
-
-    fn publish<'a>(
-        &'a self,
-        path: &'a Path,
-        staged: Box<dyn Staged>,
-        decide: Decide,
-        committed: Committed,
-    ) -> EngineFuture<'a, Changed> {
-        let path = path.clone();
-        Box::pin(self.job(move |store| {
-            let staged = staged.into_any().downcast::<StagedFile>().map_err(|_| {
-                EngineError::Io(std::io::Error::other("the object was staged by another engine"))
-            })?;
-            let StagedFile {
-                temporary,
-                attributes,
-            } = *staged;
-            store.publish(&path, temporary, attributes, decide, committed)
-        }))
     }
 
     fn revise<'a>(

@@ -32,6 +32,11 @@ impl Waiters {
         }))
     }
 
+    /// Whether everything below `target` is durable.
+    pub(super) fn is_durable(&self, target: u64) -> bool {
+        self.0.lock().synced >= target
+    }
+
     /// Waits until everything below `target` is durable. `false`: it never will be.
     pub(super) async fn wait(&self, target: u64) -> bool {
         let woken = {

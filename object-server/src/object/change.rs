@@ -1,4 +1,5 @@
-//! What every change of an object does once it is announced: locks, engine, the account's order, durable.
+//! What is common to all changes of an object: they are announced, take the locks of the name, become visible in the
+//! engine and get their place in the account's order, let the locks go, and are durable before they are answered.
 
 use std::sync::Arc;
 
@@ -8,113 +9,211 @@ use common::functional::object::Path;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
-use crate::engine::{Changed, Committed, Decide, EngineError, Revise, Staged};
-use crate::journal::Position;
+use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
+use crate::journal::{Action, Position, Record};
 use crate::mirror_feed::object_row;
-use crate::owner::{Account, Begun, Container, Owner, footprint};
+use crate::node::{ObjectAttributes, WriteId};
+use crate::owner::{Account, Begun, Container, Owner, footprint, object_node};
 
-/// A change that is announced.
-pub(super) struct Change {
-    pub(super) owner: Arc<Owner>,
-    pub(super) account: Arc<Account>,
-    pub(super) container: Arc<Container>,
-    pub(super) path: Path,
-    pub(super) begun: Begun,
+/// A change, shared between the request and the engine that carries it out.
+#[derive(Clone)]
+pub(super) struct Change(Arc<Inner>);
+
+struct Inner {
+    owner: Arc<Owner>,
+    account: Arc<Account>,
+    container: Arc<Container>,
+    path: Path,
+    progress: Mutex<Progress>,
 }
 
-/// What the engine is to do.
-pub(super) enum Verb {
-    Publish(Box<dyn Staged>, Decide),
-    Revise(Revise),
-    Remove(Decide),
+/// How far it has come.
+#[derive(Default)]
+struct Progress {
+    /// Announced, and as far as the engine has said, nobody sees it.
+    begun: Option<Begun>,
+    /// What keeps others off the name.
+    locks: Option<Locks>,
+    /// Everybody sees it: it has its place in the account's order, unless the journal did not take it.
+    committed: Option<Result<Position, Error>>,
 }
 
-/// What keeps others off the name.
 type Locks = (OwnedRwLockReadGuard<()>, OwnedMutexGuard<()>);
 
-/// How far the change has come while the engine has it.
-enum Progress {
-    /// As far as the engine has said, nobody sees it.
-    Announced(Box<Begun>, Locks),
-    /// Everybody sees it: it has its place in the account's order, unless the journal did not take it.
-    Visible(Result<Position, Error>),
-}
-
-/// Shared with the closure that the engine calls.
-type Shared = Arc<Mutex<Option<Progress>>>;
-
 impl Change {
-    /// Has the engine make the change. `None`: there was nothing to change. Not to be cancelled.
-    ///
-    /// # Errors
-    /// 404 when the container was removed meanwhile, 403 when the account was switched off; what the owner's closure says; what the engine or the journal
-    /// fails with, and then the change must not be acknowledged.
-    pub(super) async fn carry_out(self, verb: Verb) -> Result<Option<Changed>, Error> {
-        let Self {
-            owner,
+    pub(super) fn new(
+        owner: &Arc<Owner>,
+        account: Arc<Account>,
+        container: Arc<Container>,
+        path: Path,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            owner: Arc::clone(owner),
             account,
             container,
             path,
-            begun,
-        } = self;
-        let locks = (container.lock.shared().await, owner.stripes.lock(&path).await);
-        if container.is_removed() {
-            begun.abort();
+            progress: Mutex::default(),
+        }))
+    }
+
+    /// Announces it, in memory at first; the journal begins to make the announcement durable.
+    pub(super) fn announce(
+        &self,
+        action: Action,
+        present: Option<&ObjectAttributes>,
+        record: Record,
+    ) -> Result<WriteId, Error> {
+        let Inner {
+            owner, account, path, ..
+        } = self.0.as_ref();
+        let node = object_node(&path.container, &path.object);
+        let begun = owner.begin(account, action, node, present.map(footprint), record)?;
+        owner.journal.request(begun.position());
+        let id = begun.id;
+        self.0.progress.lock().begun = Some(begun);
+        Ok(id)
+    }
+
+    /// Takes the locks, if the announcement is durable already and nobody is in the way.
+    ///
+    /// # Errors
+    /// 404 when the container was removed meanwhile, 403 when the account was switched off.
+    pub(super) fn try_lock(&self) -> Result<bool, Error> {
+        let Inner {
+            owner,
+            container,
+            path,
+            progress,
+            ..
+        } = self.0.as_ref();
+        let mut progress = progress.lock();
+        let is_announced = progress
+            .begun
+            .as_ref()
+            .is_some_and(|begun| owner.journal.is_durable(begun.position()));
+        if !is_announced {
+            return Ok(false);
+        }
+        let (Some(shared), Some(stripe)) = (container.lock.try_shared(), owner.stripes.try_lock(path)) else {
+            return Ok(false);
+        };
+        progress.locks = Some((shared, stripe));
+        drop(progress);
+        self.check_place().map(|()| true)
+    }
+
+    /// Waits until the announcement is durable, and for the locks.
+    ///
+    /// # Errors
+    /// As for [`try_lock`](Self::try_lock); 503 when the journal failed.
+    pub(super) async fn lock(&self) -> Result<(), Error> {
+        let Inner {
+            owner,
+            container,
+            path,
+            progress,
+            ..
+        } = self.0.as_ref();
+        let position = progress.lock().begun.as_ref().map(Begun::position);
+        if let Some(position) = position {
+            owner.journal.sync(position).await?;
+        }
+        let locks = (container.lock.shared().await, owner.stripes.lock(path).await);
+        progress.lock().locks = Some(locks);
+        self.check_place()
+    }
+
+    /// Whether things may still change there, for one who has the locks.
+    fn check_place(&self) -> Result<(), Error> {
+        if self.0.container.is_removed() {
             return Err(Error::not_found());
         }
-        if let Err(error) = account.check_enabled() {
-            begun.abort();
-            return Err(error);
-        }
-        let progress: Shared = Arc::new(Mutex::new(Some(Progress::Announced(Box::new(begun), locks))));
-        let committed = committed(&owner, &account, &path, &progress);
-        let changed = match verb {
-            Verb::Publish(staged, decide) => {
-                let published = owner.engine.publish(&path, staged, decide, committed);
-                published.await.map(Some)
-            }
-            Verb::Revise(revise) => owner.engine.revise(&path, revise, committed).await,
-            Verb::Remove(decide) => owner.engine.remove(&path, decide, committed).await,
-        };
-        let progress = progress.lock().take();
-        match (changed, progress) {
-            (Ok(changed), Some(Progress::Visible(position))) => {
-                owner.journal.sync(position?).await?;
-                Ok(changed)
-            }
-            (Err(error), Some(Progress::Announced(begun, _locks))) => {
-                Err(begun.fail(&account, &path, error).await)
-            }
-            (Ok(_), Some(Progress::Announced(begun, _locks))) => {
-                begun.abort();
-                Ok(None)
-            }
-            (Err(error), _) => Err(error.into()),
-            (Ok(_), None) => Err(Error::internal(EngineError::NoContainer)),
-        }
+        self.0.account.check_enabled()
     }
-}
 
-/// What is done at the moment when everybody sees the change: it gets its place in the order, and its locks go. The
-/// journal begins to make it durable while the engine does.
-fn committed(owner: &Arc<Owner>, account: &Arc<Account>, path: &Path, progress: &Shared) -> Committed {
-    let (owner, account, path) = (Arc::clone(owner), Arc::clone(account), path.clone());
-    let progress = Arc::clone(progress);
-    Box::new(move |changed| {
-        let mut progress = progress.lock();
-        let Some(Progress::Announced(begun, locks)) = progress.take() else {
+    /// Everybody sees it: it gets its place in the order, and its locks go. The journal begins to make that durable while
+    /// the engine does its part.
+    pub(super) fn commit(&self, changed: &Changed) {
+        let Inner {
+            owner, account, path, ..
+        } = self.0.as_ref();
+        let mut progress = self.0.progress.lock();
+        let Some(begun) = progress.begun.take() else {
             return;
         };
         let (old, new) = (changed.old.as_ref(), changed.new.as_ref());
         let node = Node::Object(path.container.clone(), path.object.clone(), new.map(object_row));
-        let position = begun.commit(&account, old.map(footprint), new.map(footprint), node);
+        let committed = begun.commit(account, old.map(footprint), new.map(footprint), node);
         owner
             .tree_listing
             .note(&path.account, &path.container, &path.object, new.is_some());
-        drop(locks);
-        if let Ok(position) = position {
+        progress.locks = None;
+        if let Ok(position) = committed {
             owner.journal.request(position);
         }
-        *progress = Some(Progress::Visible(position));
-    })
+        progress.committed = Some(committed);
+    }
+
+    /// The same as the engine's verbs want it.
+    fn committed(&self) -> Committed {
+        let change = self.clone();
+        Box::new(move |changed| change.commit(changed))
+    }
+
+    /// Waits for the locks, has the engine revise the object, and ends.
+    ///
+    /// # Errors
+    /// As for [`lock`](Self::lock) and [`finish`](Self::finish).
+    pub(super) async fn revise(self, revise: Revise) -> Result<Option<Changed>, Error> {
+        let Inner { owner, path, .. } = self.0.as_ref();
+        let changed = match self.lock().await {
+            Ok(()) => owner.engine.revise(path, revise, self.committed()).await,
+            Err(error) => Err(error.into()),
+        };
+        self.finish(changed).await
+    }
+
+    /// The same for removing it.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn remove(self, decide: Decide) -> Result<Option<Changed>, Error> {
+        let Inner { owner, path, .. } = self.0.as_ref();
+        let changed = match self.lock().await {
+            Ok(()) => owner.engine.remove(path, decide, self.committed()).await,
+            Err(error) => Err(error.into()),
+        };
+        self.finish(changed).await
+    }
+
+    /// Ends it by what the engine answered; what is changed is durable then. `None`: there was nothing to change.
+    ///
+    /// # Errors
+    /// What the owner refused it with; what the engine or the journal failed with, and then it must not be acknowledged.
+    pub(super) async fn finish(
+        &self,
+        answer: Result<Option<Changed>, EngineError>,
+    ) -> Result<Option<Changed>, Error> {
+        let Inner {
+            owner, account, path, ..
+        } = self.0.as_ref();
+        let Progress {
+            begun,
+            locks: _locks,
+            committed,
+        } = std::mem::take(&mut *self.0.progress.lock());
+        match (answer, begun, committed) {
+            (Ok(changed), _, Some(committed)) => {
+                owner.journal.sync(committed?).await?;
+                Ok(changed)
+            }
+            (Ok(_), Some(begun), None) => {
+                begun.abort();
+                Ok(None)
+            }
+            (Ok(_), None, None) => Ok(None),
+            (Err(error), Some(begun), _) => Err(begun.fail(account, path, error).await),
+            (Err(error), None, _) => Err(error.into()),
+        }
+    }
 }

@@ -7,13 +7,13 @@ use common::functional::Context;
 use common::functional::object::{Post, Posted};
 use common::{Body, Timestamp};
 
-use super::change::{Change, Verb};
+use super::change::Change;
 use super::{Superseded, check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::Revise;
 use crate::journal::Action;
 use crate::node::{ObjectAttributes, WriteId};
-use crate::owner::{Owner, footprint, object_node, record};
+use crate::owner::{Owner, record};
 
 /// Properties of filters, which a POST leaves alone.
 const SYSTEM: &str = "x-object-sysmeta-";
@@ -32,25 +32,12 @@ impl Owner {
         present.as_ref().map_or(Ok(()), check_enabled)?;
         let live = present.filter(|present| post.open_expired || !is_expired(present, context.timestamp));
         let present = live.ok_or_else(Error::not_found)?;
-        let begun = self.begin(
-            &account,
-            Action::Post,
-            object_node(&path.container, &path.object),
-            Some(footprint(&present)),
-            record(context, "object/post", 202, 0),
-        )?;
-        begun.sync().await?;
+        let change = Change::new(self, account, container, path.clone());
+        let record = record(context, "object/post", 202, 0);
+        let id = change.announce(Action::Post, Some(&present), record)?;
         let superseded = Superseded::default();
-        let path = post.path.clone();
-        let revise = revise(post, begun.id, superseded.clone(), context.timestamp);
-        let change = Change {
-            owner: Arc::clone(self),
-            account,
-            container,
-            path,
-            begun,
-        };
-        match uncancelled(change.carry_out(Verb::Revise(revise))).await {
+        let revise = revise(post, id, superseded.clone(), context.timestamp);
+        match uncancelled(change.revise(revise)).await {
             Err(_) if superseded.happened() => Ok(Posted {}),
             Err(error) => Err(error),
             Ok(None) => Err(Error::not_found()),

@@ -1,5 +1,6 @@
 //! PUT.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use common::functional::Context;
@@ -7,13 +8,13 @@ use common::functional::object::{Put, Stored};
 use common::{Body, Error, Outcome, Timestamp};
 
 use super::body::{Received, receive};
-use super::change::{Change, Verb};
+use super::change::Change;
 use super::{Superseded, check_enabled, is_expired};
 use crate::account::uncancelled;
-use crate::engine::Decide;
-use crate::journal::Action;
+use crate::engine::{Changed, Publication};
+use crate::journal::{Action, Record};
 use crate::node::{ObjectAttributes, State, WriteId};
-use crate::owner::{Owner, footprint, object_node, record};
+use crate::owner::{Owner, record};
 
 /// Of a name that has no known ending.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -27,14 +28,11 @@ impl Owner {
     ) -> Result<Stored, Error> {
         let path = &put.path;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
-        let present = self.engine.stat(path).await?;
-        present.as_ref().map_or(Ok(()), check_enabled)?;
         if put.if_absent
-            && present
-                .as_ref()
-                .is_some_and(|present| !is_expired(present, context.timestamp))
+            && let Some(present) = self.engine.stat(path).await?
         {
-            return Err(Outcome::PreconditionFailed(None).into());
+            check_enabled(&present)?;
+            must_be_absent(&present, context.timestamp)?;
         }
         let limit = self.constraints.max_file_size.0;
         if put.content_length.is_some_and(|length| length > limit) {
@@ -52,35 +50,31 @@ impl Owner {
         {
             return Err(Outcome::Unprocessable.into());
         }
-        let begun = self.begin(
-            &account,
-            Action::Put,
-            object_node(&path.container, &path.object),
-            present.as_ref().map(footprint),
-            record(context, "object/put", 201, received.size),
-        )?;
-        let attributes = attributes(&put, received, begun.id, context.timestamp);
-        // The data and its announcement become durable side by side.
-        let (staged, announced) = tokio::join!(stage.finish(attributes), begun.sync());
-        let staged = staged?;
-        announced?;
-        let attributes = staged.attributes();
         let stored = Stored {
-            etag: attributes.etag.clone(),
-            timestamp: attributes.timestamp,
-            content_type: attributes.content_type.clone(),
+            etag: received.etag.clone(),
+            timestamp: context.timestamp,
+            content_type: put
+                .content_type
+                .clone()
+                .unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
             is_current: true,
         };
+        let change = Change::new(self, account, container, put.path.clone());
         let superseded = Superseded::default();
-        let decide = decide(superseded.clone(), put.if_absent, context.timestamp);
-        let change = Change {
-            owner: Arc::clone(self),
-            account,
-            container,
-            path: put.path,
-            begun,
-        };
-        match uncancelled(change.carry_out(Verb::Publish(staged, decide))).await {
+        let path = put.path.clone();
+        let publication = Box::new(Publishing {
+            change: change.clone(),
+            put,
+            record: record(context, "object/put", 201, received.size),
+            received,
+            superseded: superseded.clone(),
+            now: context.timestamp,
+        });
+        let published = uncancelled(async move {
+            let changed = stage.publish(path, publication).await;
+            change.finish(changed.map(Some)).await
+        });
+        match published.await {
             Err(_) if superseded.happened() => Ok(Stored {
                 is_current: false,
                 ..stored
@@ -91,35 +85,69 @@ impl Owner {
     }
 }
 
-fn attributes(put: &Put, received: Received, id: WriteId, timestamp: Timestamp) -> ObjectAttributes {
-    let content_type = put.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
-    ObjectAttributes {
-        id,
-        timestamp,
-        created: timestamp,
-        size: received.size,
-        modified: 0,
-        etag: received.etag,
-        content_type: content_type.to_owned(),
-        delete_at: put.delete_at,
-        properties: put.properties.clone(),
-        listing: put.listing.clone(),
-        // What is switched off is not overwritten, so whatever is replaced has the same state.
-        state: State::Enabled,
+/// What the engine asks while it makes a file of what has arrived.
+struct Publishing {
+    change: Change,
+    put: Put,
+    received: Received,
+    record: Record,
+    superseded: Superseded,
+    now: Timestamp,
+}
+
+impl Publication for Publishing {
+    fn attributes(&mut self, present: Option<&ObjectAttributes>) -> Result<ObjectAttributes, Error> {
+        present.map_or(Ok(()), check_enabled)?;
+        let id = self.change.announce(Action::Put, present, self.record.clone())?;
+        let content_type = self.put.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
+        Ok(ObjectAttributes {
+            id,
+            timestamp: self.now,
+            created: self.now,
+            size: self.received.size,
+            modified: 0,
+            etag: self.received.etag.clone(),
+            content_type: content_type.to_owned(),
+            delete_at: self.put.delete_at,
+            properties: std::mem::take(&mut self.put.properties),
+            listing: self.put.listing.take(),
+            // What is switched off is not overwritten, so whatever is replaced has the same state.
+            state: State::Enabled,
+        })
+    }
+
+    fn is_ready(&mut self) -> Result<bool, Error> {
+        self.change.try_lock()
+    }
+
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
+        Box::pin(self.change.lock())
+    }
+
+    /// The switch and the precondition again, and whether a later write was first.
+    fn decide(&mut self, present: Option<&ObjectAttributes>) -> Result<(), Error> {
+        let Some(present) = present else {
+            return Ok(());
+        };
+        check_enabled(present)?;
+        if self.put.if_absent {
+            must_be_absent(present, self.now)?;
+        }
+        // A file that was put there by other means has no write of ours to be later than.
+        if present.created >= self.now && present.id != WriteId::default() {
+            return Err(self.superseded.refuse());
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, changed: &Changed) {
+        self.change.commit(changed);
     }
 }
 
-/// The last word before the rename: the switch and the precondition again, and whether a later write was first.
-fn decide(superseded: Superseded, if_absent: bool, now: Timestamp) -> Decide {
-    Box::new(move |present: Option<&ObjectAttributes>| match present {
-        Some(present) if present.state == State::Disabled => Err(Outcome::Disabled.into()),
-        Some(present) if if_absent && !is_expired(present, now) => {
-            Err(Outcome::PreconditionFailed(None).into())
-        }
-        // A file that was put there by other means has no write of ours to be later than.
-        Some(present) if present.created >= now && present.id != WriteId::default() => {
-            Err(superseded.refuse())
-        }
-        _ => Ok(()),
-    })
+fn must_be_absent(present: &ObjectAttributes, now: Timestamp) -> Result<(), Error> {
+    if is_expired(present, now) {
+        return Ok(());
+    }
+    Err(Outcome::PreconditionFailed(None).into())
 }

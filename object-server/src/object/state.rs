@@ -7,12 +7,12 @@ use common::functional::firewall::StateSet;
 use common::functional::object::Path;
 use common::{Body, Error};
 
-use super::change::{Change, Verb};
+use super::change::Change;
 use crate::account::uncancelled;
 use crate::engine::Revise;
 use crate::journal::Action;
 use crate::node::{ObjectAttributes, State};
-use crate::owner::{Owner, footprint, object_node, record};
+use crate::owner::{Owner, record};
 
 impl Owner {
     /// Sets the switch and nothing else: what a client sees of the object afterwards is as before. An object whose time has
@@ -27,15 +27,9 @@ impl Owner {
             .admit(&path.account, &path.container, context, Body::empty())
             .await?;
         let present = self.engine.stat(&path).await?.ok_or_else(Error::not_found)?;
-        let begun = self.begin(
-            &account,
-            Action::Post,
-            object_node(&path.container, &path.object),
-            Some(footprint(&present)),
-            record(context, "firewall/state", 202, 0),
-        )?;
-        begun.sync().await?;
-        let id = begun.id;
+        let change = Change::new(self, account, container, path);
+        let record = record(context, "firewall/state", 202, 0);
+        let id = change.announce(Action::Post, Some(&present), record)?;
         let revise: Revise = Box::new(move |present: &ObjectAttributes| {
             Ok(ObjectAttributes {
                 id,
@@ -43,14 +37,7 @@ impl Owner {
                 ..present.clone()
             })
         });
-        let change = Change {
-            owner: Arc::clone(self),
-            account,
-            container,
-            path,
-            begun,
-        };
-        match uncancelled(change.carry_out(Verb::Revise(revise))).await? {
+        match uncancelled(change.revise(revise)).await? {
             None => Err(Error::not_found()),
             Some(changed) => Ok(StateSet {
                 changed: changed.old.is_none_or(|old| old.state != state),

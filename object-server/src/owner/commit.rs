@@ -69,6 +69,11 @@ impl Owner {
 }
 
 impl Begun {
+    /// Where in the journal the announcement is.
+    pub(crate) const fn position(&self) -> Position {
+        self.position
+    }
+
     /// Waits until the announcement is durable.
     pub(crate) async fn sync(&self) -> Result<(), Error> {
         self.owner.journal.sync(self.position).await

@@ -28,13 +28,22 @@ impl Stripes {
 
     /// Waits until nobody else changes this name; `a` and `a/` are one.
     pub(crate) async fn lock(&self, path: &Path) -> OwnedMutexGuard<()> {
+        self.stripe(path).lock_owned().await
+    }
+
+    /// The same, if nobody changes it now.
+    pub(crate) fn try_lock(&self, path: &Path) -> Option<OwnedMutexGuard<()>> {
+        self.stripe(path).try_lock_owned().ok()
+    }
+
+    fn stripe(&self, path: &Path) -> Arc<Mutex<()>> {
         let name = path.object.as_str();
         let name = name.strip_suffix('/').unwrap_or(name);
         let hash = self
             .hasher
             .hash_one((path.account.as_str(), path.container.as_str(), name));
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or(0);
-        Arc::clone(&self.locks[index]).lock_owned().await
+        Arc::clone(&self.locks[index])
     }
 }
 
@@ -46,6 +55,11 @@ impl ContainerLock {
     /// For a change of one object.
     pub(crate) async fn shared(&self) -> OwnedRwLockReadGuard<()> {
         Arc::clone(&self.0).read_owned().await
+    }
+
+    /// The same, if nobody changes the container as a whole now.
+    pub(crate) fn try_shared(&self) -> Option<OwnedRwLockReadGuard<()>> {
+        Arc::clone(&self.0).try_read_owned().ok()
     }
 
     /// For a change of the container as a whole.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::range::ByteRange;
 use common::{Error, Timestamp};
 
-use super::ground::{Ground, attributes, etag, never, properties, read_all, told};
+use super::ground::{Ground, Plain, attributes, etag, never, properties, read_all, told};
 use crate::engine::EngineError;
 use crate::node::State;
 
@@ -43,14 +43,9 @@ pub(super) async fn what_was_put_is_read(ground: &Ground) {
             .await
             .expect("it can be written");
     }
-    let staged = stage.finish(attributes(&data)).await.expect("it can be finished");
-    assert_eq!(staged.attributes().size, data.len() as u64);
-    let path = ground.path("unknown");
-    let published = ground
-        .engine
-        .publish(&path, staged, Box::new(|_| Ok(())), told().1)
-        .await;
-    published.expect("it can be published");
+    let published = stage.publish(ground.path("unknown"), Plain::new(attributes(&data)));
+    let new = published.await.expect("it can be published").new;
+    assert_eq!(new.map(|new| new.size), Some(data.len() as u64));
     ground.expect("unknown", Some(&data)).await;
 }
 
@@ -135,19 +130,19 @@ pub(super) async fn a_refusal_changes_nothing(ground: &Ground) {
         ("d/x/y", false),
         ("d/", false),
     ] {
-        let staged = ground.stage(b"new", attributes(b"new")).await;
+        let stage = ground.stage(b"new").await;
         let path = ground.path(name);
         let decide = move |present: Option<&_>| {
             assert_eq!(present.is_some(), is_there);
             Err(Error::forbidden())
         };
-        let (told, committed) = told();
-        let refused = ground
-            .engine
-            .publish(&path, staged, Box::new(decide), committed)
-            .await;
+        let publication = Box::new(Plain {
+            attributes: attributes(b"new"),
+            decide: Some(Box::new(decide)),
+            committed: Some(never()),
+        });
+        let refused = stage.publish(path.clone(), publication).await;
         assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
-        assert!(!told.load(Ordering::Acquire), "nothing changed");
         if is_there {
             let removed = ground
                 .engine
@@ -215,7 +210,7 @@ pub(super) async fn a_stage_that_is_dropped_leaves_nothing(ground: &Ground) {
         let mut stage = stage.expect("an object can be begun");
         stage.write(data(size).into()).await.expect("it can be written");
         drop(stage);
-        drop(ground.stage(&data(size), attributes(b"")).await);
+        drop(ground.stage(&data(size)).await);
     }
     assert_eq!(ground.names().await, ["x"]);
     ground.expect("x", Some(b"old")).await;

@@ -2,7 +2,7 @@
 
 use common::name::{AccountName, ContainerName};
 
-use super::ground::{Ground, account_attributes, attributes, container_attributes, never, properties};
+use super::ground::{Ground, Plain, account_attributes, attributes, container_attributes, never, properties};
 use crate::engine::EngineError;
 
 /// Names a file system cannot hold, or an engine may use for itself.
@@ -98,12 +98,10 @@ pub(super) async fn only_empty_containers_are_removed(ground: &Ground) {
         .children(&ground.account, &ground.container, "")
         .await;
     assert_eq!(children.expect("nothing lies in it"), []);
-    let staged = ground.stage(b"x", attributes(b"x")).await;
-    let path = ground.path("a");
-    let refused = ground
-        .engine
-        .publish(&path, staged, Box::new(|_| Ok(())), never())
-        .await;
+    let stage = ground.stage(b"x").await;
+    let mut publication = Plain::new(attributes(b"x"));
+    publication.committed = Some(never());
+    let refused = stage.publish(ground.path("a"), publication).await;
     assert!(matches!(refused, Err(EngineError::NoContainer)), "{refused:?}");
 
     // The same name is another container now.

@@ -1,6 +1,7 @@
 //! The ground a check stands on: an account and a container of its own.
 
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,8 +11,54 @@ use common::name::{AccountName, ContainerName, ObjectName};
 use common::{Etag, Properties, Timestamp};
 use md5::{Digest as _, Md5};
 
-use crate::engine::{ArcEngine, Changed, Committed, EngineError, Reader};
+use crate::engine::{ArcEngine, Changed, Committed, Decide, EngineError, Publication, Reader, Stage};
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+
+/// A PUT of an owner who lets everything happen, unless he is told otherwise.
+pub(crate) struct Plain {
+    pub(crate) attributes: ObjectAttributes,
+    pub(crate) decide: Option<Decide>,
+    pub(crate) committed: Option<Committed>,
+}
+
+impl Plain {
+    pub(crate) fn new(attributes: ObjectAttributes) -> Box<Self> {
+        Box::new(Self {
+            attributes,
+            decide: Some(Box::new(|_| Ok(()))),
+            committed: None,
+        })
+    }
+}
+
+impl Publication for Plain {
+    fn attributes(&mut self, _: Option<&ObjectAttributes>) -> Result<ObjectAttributes, common::Error> {
+        Ok(self.attributes.clone())
+    }
+
+    fn is_ready(&mut self) -> Result<bool, common::Error> {
+        // Some have to be waited for.
+        Ok(!self.attributes.properties.is_empty())
+    }
+
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = Result<(), common::Error>> + Send + '_>> {
+        Box::pin(async {
+            tokio::task::yield_now().await;
+            Ok(())
+        })
+    }
+
+    fn decide(&mut self, present: Option<&ObjectAttributes>) -> Result<(), common::Error> {
+        let decide = self.decide.take().expect("the owner is asked once");
+        decide(present)
+    }
+
+    fn committed(&mut self, changed: &Changed) {
+        if let Some(committed) = self.committed.take() {
+            committed(changed);
+        }
+    }
+}
 
 /// An owner, and whether it was told of a change.
 pub(super) fn told() -> (Arc<AtomicBool>, Committed) {
@@ -68,11 +115,7 @@ impl Ground {
         }
     }
 
-    pub(super) async fn stage(
-        &self,
-        data: &[u8],
-        attributes: ObjectAttributes,
-    ) -> Box<dyn crate::engine::Staged> {
+    pub(super) async fn stage(&self, data: &[u8]) -> Box<dyn Stage> {
         let length = Some(data.len() as u64);
         let stage = self.engine.stage(&self.account, &self.container, length).await;
         let mut stage = stage.expect("an object can be begun");
@@ -83,7 +126,7 @@ impl Ground {
                 .await
                 .expect("it can be written");
         }
-        stage.finish(attributes).await.expect("it can be finished")
+        stage
     }
 
     pub(super) async fn put(&self, name: &str, data: &[u8]) -> Changed {
@@ -91,13 +134,11 @@ impl Ground {
     }
 
     pub(super) async fn put_with(&self, name: &str, data: &[u8], attributes: ObjectAttributes) -> Changed {
-        let staged = self.stage(data, attributes).await;
-        let path = self.path(name);
+        let stage = self.stage(data).await;
         let (told, committed) = told();
-        let changed = self
-            .engine
-            .publish(&path, staged, Box::new(|_| Ok(())), committed)
-            .await;
+        let mut publication = Plain::new(attributes);
+        publication.committed = Some(committed);
+        let changed = stage.publish(self.path(name), publication).await;
         let changed = changed.unwrap_or_else(|error| panic!("{name:?} cannot be put: {error:?}"));
         assert!(told.load(Ordering::Acquire), "the owner was not told");
         changed

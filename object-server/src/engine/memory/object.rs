@@ -2,9 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use common::Body;
+use common::functional::object::Path;
 use common::range::ByteRange;
 
-use crate::engine::{EngineFuture, Reader, Stage, Staged};
+use super::Memory;
+use crate::engine::{Changed, EngineError, EngineFuture, Publication, Reader, Stage};
 use crate::node::ObjectAttributes;
 
 #[derive(Clone, Debug)]
@@ -13,37 +15,48 @@ pub(super) struct Object {
     pub(super) data: Bytes,
 }
 
-#[derive(Default)]
-pub(super) struct MemoryStage(BytesMut);
-
-pub(super) struct StagedObject(pub(super) Object);
+pub(super) struct MemoryStage {
+    pub(super) memory: Memory,
+    pub(super) data: BytesMut,
+}
 
 pub(super) struct MemoryReader(pub(super) Bytes);
 
 impl Stage for MemoryStage {
     fn write(&mut self, bytes: Bytes) -> EngineFuture<'_, ()> {
-        self.0.extend_from_slice(&bytes);
+        self.data.extend_from_slice(&bytes);
         Box::pin(async { Ok(()) })
     }
 
-    fn finish(self: Box<Self>, mut attributes: ObjectAttributes) -> EngineFuture<'static, Box<dyn Staged>> {
-        attributes.size = self.0.len() as u64;
-        attributes.modified = 0;
-        let object = Object {
-            attributes,
-            data: self.0.freeze(),
-        };
-        Box::pin(async { Ok(Box::new(StagedObject(object)) as Box<dyn Staged>) })
-    }
-}
-
-impl Staged for StagedObject {
-    fn attributes(&self) -> &ObjectAttributes {
-        &self.0.attributes
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
+    fn publish(
+        self: Box<Self>,
+        path: Path,
+        mut publication: Box<dyn Publication>,
+    ) -> EngineFuture<'static, Changed> {
+        Box::pin(async move {
+            let present = self.memory.object(&path).map(|object| object.attributes);
+            let mut attributes = publication.attributes(present.as_ref())?;
+            attributes.size = self.data.len() as u64;
+            attributes.modified = 0;
+            if !publication.is_ready()? {
+                publication.ready().await?;
+            }
+            let object = Object {
+                attributes,
+                data: self.data.freeze(),
+            };
+            let published = self.memory.within(&path, |container| {
+                let old = container.objects.get(path.object.as_str());
+                let old = old.map(|old| old.attributes.clone());
+                publication.decide(old.as_ref())?;
+                let new = Some(object.attributes.clone());
+                container.objects.insert(path.object.as_str().into(), object);
+                let changed = Changed { old, new };
+                publication.committed(&changed);
+                Ok(changed)
+            });
+            published.ok_or(EngineError::NoContainer)?
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::present::Slot;
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::{Trouble, in_the_way};
-use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
+use crate::engine::{Changed, Committed, Decide, EngineError, Publication, Revise};
 use crate::node::{self, ObjectAttributes};
 
 /// How often a change is tried again when others prune or convert what it was about to use.
@@ -38,13 +38,11 @@ impl Store {
         path: &Path,
         mut staged: Temporary,
         new: ObjectAttributes,
-        decide: Decide,
-        committed: Committed,
+        publication: &mut dyn Publication,
     ) -> Result<Changed, EngineError> {
         let container = self.container(&path.account, &path.container, Wait::Allowed)?;
         let container = container.ok_or(EngineError::NoContainer)?;
         let place = Place::of(&path.object);
-        let mut decide = Some(decide);
         let mut old = None;
         let mut sync = SyncSet::default();
         let mut last = Trouble::Errno(Errno::NOENT);
@@ -54,15 +52,17 @@ impl Store {
                 &container,
                 &place,
                 &mut staged,
-                &mut decide,
+                publication,
                 &mut old,
                 &mut sync,
             ) {
                 Ok(()) => {
                     self.pass("publish:after")?;
-                    let new = Some(new);
-                    let changed = Changed { old, new };
-                    committed(&changed);
+                    let changed = Changed {
+                        old: old.flatten(),
+                        new: Some(new),
+                    };
+                    publication.committed(&changed);
                     sync.finish(self, &below_root(&container, place.parent()))?;
                     return Ok(changed);
                 }
@@ -97,17 +97,20 @@ impl Store {
         container: &Container,
         place: &Place,
         staged: &mut Temporary,
-        decide: &mut Option<Decide>,
-        old: &mut Option<ObjectAttributes>,
+        publication: &mut dyn Publication,
+        old: &mut Option<Option<ObjectAttributes>>,
         sync: &mut SyncSet,
     ) -> Result<(), Trouble> {
         let parent = self.make_directories(container, place.parent())?;
         self.pass("publish:before_lock")?;
         let _stripe = self.stripes().lock(&container.path, place.stripe());
         let present = self.present(path, &parent, place)?;
-        if let Some(decide) = decide.take() {
-            decide(present.attributes()).map_err(EngineError::Refused)?;
-            *old = present.attributes().cloned();
+        // Asked once: what a later turn finds is what the earlier one left.
+        if old.is_none() {
+            publication
+                .decide(present.attributes())
+                .map_err(EngineError::Refused)?;
+            *old = Some(present.attributes().cloned());
         }
         let stays_escaped = match (&present.plain, &present.escaped) {
             (Slot::Other, _) => true,

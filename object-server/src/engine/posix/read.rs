@@ -28,16 +28,18 @@ impl Store {
             answer => return Ok(answer?),
         }
         let (store, path) = (Arc::clone(self), path.clone());
-        super::blocking(move || {
-            let mut restarts = RESTARTS;
-            loop {
-                match store.look_up_once(&path, Wait::Allowed) {
-                    Err(Trouble::Moved) if restarts > 0 => restarts -= 1,
-                    answer => return Ok(answer?),
-                }
+        super::blocking(move || store.look_up_now(&path)).await
+    }
+
+    /// The same in a job, which may wait.
+    pub(super) fn look_up_now(&self, path: &Path) -> Result<Option<Found>, EngineError> {
+        let mut restarts = RESTARTS;
+        loop {
+            match self.look_up_once(path, Wait::Allowed) {
+                Err(Trouble::Moved) if restarts > 0 => restarts -= 1,
+                answer => return Ok(answer?),
             }
-        })
-        .await
+        }
     }
 
     fn look_up_once(&self, path: &Path, wait: Wait) -> Result<Option<Found>, Trouble> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use common::functional::object::Path;
 use tokio::task::JoinHandle;
 
 use super::attribute::write_all;
@@ -10,7 +11,7 @@ use super::room::Held;
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::Trouble;
-use crate::engine::{EngineError, EngineFuture, Stage, Staged};
+use crate::engine::{Changed, EngineError, EngineFuture, Publication, Stage};
 use crate::node::ObjectAttributes;
 
 /// A body up to this size is kept in memory until its end, and then made a file in one job; a longer one goes to the
@@ -38,12 +39,6 @@ type Flushing = JoinHandle<Result<(), EngineError>>;
 
 /// A finished buffer: the file, and the buffer to be used again.
 type Written = (Temporary, Vec<u8>);
-
-/// A file that is written and has no name.
-pub(super) struct StagedFile {
-    pub(super) temporary: Temporary,
-    pub(super) attributes: ObjectAttributes,
-}
 
 impl FileStage {
     pub(super) fn new(store: Arc<Store>, length: Option<u64>) -> Self {
@@ -140,30 +135,87 @@ impl Stage for FileStage {
         })
     }
 
-    fn finish(
+    fn publish(
         mut self: Box<Self>,
-        mut attributes: ObjectAttributes,
-    ) -> EngineFuture<'static, Box<dyn Staged>> {
+        path: Path,
+        publication: Box<dyn Publication>,
+    ) -> EngineFuture<'static, Changed> {
         Box::pin(async move {
             let written = self.settle().await?;
             let (store, buffer) = (Arc::clone(&self.store), std::mem::take(&mut self.buffer));
+            let flushing = self.flushing.take();
+            let is_flushed = flushing.is_none();
             let sealed = super::blocking(move || {
-                let mut temporary = match written {
-                    Some((temporary, _)) => temporary,
-                    None => Temporary::create(&store)?,
-                };
-                write_all(temporary.file()?, &buffer)?;
-                store.pass("stage:before_attributes")?;
-                store.seal(&mut temporary, &mut attributes)?;
-                Ok(Box::new(StagedFile {
-                    temporary,
-                    attributes,
-                }) as Box<dyn Staged>)
+                let present = store.look_up_now(&path)?.map(|(_, attributes)| attributes);
+                let mut sealed = Sealed::new(&store, path, publication, written, &buffer, present.as_ref())?;
+                // Mostly nobody is in the way, and all of it is one job.
+                if is_flushed && sealed.publication.is_ready()? {
+                    return Ok(Progress::Published(sealed.publish(&store)?));
+                }
+                Ok(Progress::Sealed(sealed))
             });
-            let (flushed, sealed) = tokio::join!(flushed(self.flushing.take()), sealed);
+            let (flushed, progress) = tokio::join!(flushed(flushing), sealed);
             flushed?;
-            sealed
+            match progress? {
+                Progress::Published(changed) => Ok(changed),
+                Progress::Sealed(mut sealed) => {
+                    sealed.publication.ready().await?;
+                    let store = Arc::clone(&self.store);
+                    super::blocking(move || sealed.publish(&store)).await
+                }
+            }
         })
+    }
+}
+
+/// A file that is complete and durable and has no name.
+struct Sealed {
+    path: Path,
+    publication: Box<dyn Publication>,
+    temporary: Temporary,
+    attributes: ObjectAttributes,
+}
+
+/// How far a job came.
+enum Progress {
+    Published(Changed),
+    Sealed(Sealed),
+}
+
+impl Sealed {
+    /// Writes what is still in the buffer, and the attributes.
+    fn new(
+        store: &Arc<Store>,
+        path: Path,
+        mut publication: Box<dyn Publication>,
+        written: Option<Written>,
+        buffer: &[u8],
+        present: Option<&ObjectAttributes>,
+    ) -> Result<Self, EngineError> {
+        let mut attributes = publication.attributes(present)?;
+        let mut temporary = match written {
+            Some((temporary, _)) => temporary,
+            None => Temporary::create(store)?,
+        };
+        write_all(temporary.file()?, buffer)?;
+        store.pass("stage:before_attributes")?;
+        store.seal(&mut temporary, &mut attributes)?;
+        Ok(Self {
+            path,
+            publication,
+            temporary,
+            attributes,
+        })
+    }
+
+    fn publish(self, store: &Arc<Store>) -> Result<Changed, EngineError> {
+        let Self {
+            path,
+            mut publication,
+            temporary,
+            attributes,
+        } = self;
+        store.publish(&path, temporary, attributes, publication.as_mut())
     }
 }
 
@@ -172,15 +224,5 @@ async fn flushed(flushing: Option<Flushing>) -> Result<(), EngineError> {
     match flushing {
         Some(flushing) => super::joined(flushing.await),
         None => Ok(()),
-    }
-}
-
-impl Staged for StagedFile {
-    fn attributes(&self) -> &ObjectAttributes {
-        &self.attributes
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
     }
 }

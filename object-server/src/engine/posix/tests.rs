@@ -11,7 +11,7 @@ use super::probe::{Abilities, probe};
 use super::root::Root;
 use super::store::Store;
 use super::{Posix, Settings};
-use crate::engine::conformance::{self, account_attributes, attributes, container_attributes};
+use crate::engine::conformance::{self, Plain, account_attributes, attributes, container_attributes};
 use crate::engine::{Changed, Engine as _, EngineError};
 use crate::settings::Durability;
 
@@ -93,10 +93,7 @@ async fn put(posix: &Posix, name: &str, data: &[u8]) -> Result<Changed, EngineEr
         .stage(&account(), &container(), Some(data.len() as u64))
         .await?;
     stage.write(data.to_vec().into()).await?;
-    let staged = stage.finish(attributes(data)).await?;
-    posix
-        .publish(&path(name), staged, Box::new(|_| Ok(())), Box::new(|_| ()))
-        .await
+    stage.publish(path(name), Plain::new(attributes(data))).await
 }
 
 async fn remove(posix: &Posix, name: &str) -> bool {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::engine::{
     Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
-    Stage, Staged, Unsynced,
+    Stage, Unsynced,
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
 
@@ -155,16 +155,6 @@ impl Engine for Fake {
         _: &'a ContainerName,
         _: Option<u64>,
     ) -> EngineFuture<'a, Box<dyn Stage>> {
-        Box::pin(async { unused() })
-    }
-
-    fn publish<'a>(
-        &'a self,
-        _: &'a Path,
-        _: Box<dyn Staged>,
-        _: Decide,
-        _: Committed,
-    ) -> EngineFuture<'a, Changed> {
         Box::pin(async { unused() })
     }
 

@@ -115,16 +115,10 @@ async fn a_refused_object_leaves_no_directories() {
     let disk = Disk::new(&Settings::default()).await;
     let mut stage = disk.posix.stage(&account(), &container(), None).await.unwrap();
     stage.write(vec![1; 400_000].into()).await.unwrap();
-    let staged = stage.finish(attributes(b"")).await.unwrap();
-    let refused = disk
-        .posix
-        .publish(
-            &path("x/y/z"),
-            staged,
-            Box::new(|_| Err(common::Error::forbidden())),
-            Box::new(|_| panic!("nothing changed")),
-        )
-        .await;
+    let mut publication = Plain::new(attributes(b""));
+    publication.decide = Some(Box::new(|_| Err(common::Error::forbidden())));
+    publication.committed = Some(Box::new(|_| panic!("nothing changed")));
+    let refused = stage.publish(path("x/y/z"), publication).await;
     assert!(matches!(refused, Err(EngineError::Refused(_))));
     assert_eq!(entries(&disk.on_disk("")), Vec::<String>::new());
     until_empty(&disk.private("temporary")).await;
@@ -150,9 +144,13 @@ async fn a_stage_that_is_dropped_leaves_no_file() {
         stage.write(vec![1; size].into()).await.unwrap();
         let mut large = attributes(b"x");
         large.properties = properties(100_000);
-        let staged = stage.finish(large).await.unwrap();
-        assert!(!entries(&directory.path().join(".stobj/temporary")).is_empty());
-        drop(staged);
+        let temporary = directory.path().join(".stobj/temporary");
+        let mut publication = Plain::new(large);
+        publication.decide = Some(Box::new(move |_| {
+            assert!(!entries(&temporary).is_empty());
+            Err(common::Error::forbidden())
+        }));
+        stage.publish(path("x"), publication).await.unwrap_err();
         until_empty(&directory.path().join(".stobj/temporary")).await;
         until_empty(&directory.path().join(".stobj/overflow")).await;
     }
@@ -216,12 +214,8 @@ async fn the_longest_names_are_stored_and_synced() {
         .await
         .unwrap();
     stage.write(b"data".to_vec().into()).await.unwrap();
-    let staged = stage.finish(attributes(b"data")).await.unwrap();
-    let changed = disk
-        .posix
-        .publish(&longest, staged, Box::new(|_| Ok(())), Box::new(|_| ()))
-        .await
-        .unwrap();
+    let published = stage.publish(longest.clone(), Plain::new(attributes(b"data")));
+    let changed = published.await.unwrap();
     assert_eq!(disk.posix.stat(&longest).await.unwrap(), changed.new);
     disk.posix
         .remove(&longest, Box::new(|_| Ok(())), Box::new(|_| ()))
