@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod administration;
 mod breaker;
 mod disabled;
 mod idle;
 mod listing;
 mod mirror;
+mod policy;
 mod queue;
 mod reader;
 mod server;

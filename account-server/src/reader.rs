@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use common::Error;
 use common::functional::Answer;
 use common::functional::firewall::ListDisabled;
 use common::functional::mirror::{ListAccount, ListContainer};
 use common::functional::policy::Fetch;
+use common::{Error, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::breaker::Breaker;
@@ -14,7 +14,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, users};
+use crate::{disabled, listing, mirror, policy};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -32,12 +32,16 @@ pub(crate) enum Question {
     ListAccount(ListAccount),
     /// A page of objects.
     ListContainer(ListContainer),
-    /// What decides.
-    Policy(Fetch),
+    /// What decides, at this time.
+    Policy(Fetch, Timestamp),
     /// A page of what is switched off.
     Disabled(ListDisabled),
     /// The user of this account and name.
     User(String, String),
+    /// The user of this e-mail address.
+    UserOfEmail(String),
+    /// Users by account and name.
+    Users(user::Page),
 }
 
 /// What was found.
@@ -45,8 +49,8 @@ pub(crate) enum Question {
 pub(crate) enum Found {
     /// The answer of an action.
     Answer(Box<Answer>),
-    /// A user, when there is one.
-    User(Option<User>),
+    /// Users: of one, when there is one, or a page.
+    Users(Vec<User>),
 }
 
 /// Answers jobs until the queue is closed.
@@ -130,11 +134,17 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
         Question::ListContainer(list) => {
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
-        Question::Policy(fetch) => Answer::PolicyFetch(users::policy(connection, *fetch).await?),
+        Question::Policy(fetch, now) => Answer::PolicyFetch(policy::fetch(connection, *fetch, *now).await?),
         Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),
         Question::User(account, name) => {
-            return Ok(Found::User(user::lookup(connection, account, name).await?));
+            let user = user::lookup(connection, account, name).await?;
+            return Ok(Found::Users(user.into_iter().collect()));
         }
+        Question::UserOfEmail(email) => {
+            let user = user::lookup_email(connection, email).await?;
+            return Ok(Found::Users(user.into_iter().collect()));
+        }
+        Question::Users(page) => return Ok(Found::Users(user::page(connection, page).await?)),
     };
     Ok(Found::Answer(Box::new(answer)))
 }

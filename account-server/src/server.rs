@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) questions: Arc<Queue<reader::Job>>,
     pub(crate) jobs: mpsc::Sender<writer::Job>,
     pub(crate) breaker: Arc<Breaker>,
+    /// The highest version of the policy that anybody says to have seen.
+    pub(crate) seen: AtomicU64,
     statements: Arc<AtomicU64>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     probe: JoinHandle<()>,
@@ -64,6 +66,7 @@ impl AccountServer {
             questions,
             jobs,
             breaker,
+            seen: AtomicU64::new(0),
             statements,
             tasks: Mutex::new(tasks),
             probe,

@@ -1,24 +1,19 @@
 //! The account-server as a service over functional requests.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use common::functional::mirror::{Apply, MAX_BATCH, Position};
-use common::functional::user::{Password, Put, Written};
 use common::functional::{Action, Answer, Reply, Request};
 use common::service::BoxFuture;
-use common::{Error, Outcome};
+use common::{Clock, Error};
 use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::reader::{Found, Question};
 use crate::server::Inner;
-use crate::table::user::User;
-use crate::users::{self, Change};
 use crate::{reader, writer};
-
-/// How often a change of a user is tried that others change at the same time.
-const ATTEMPTS: usize = 5;
 
 /// Answers the actions that are SQL's; all others are not implemented here.
 #[derive(Clone, Debug)]
@@ -46,18 +41,17 @@ impl Inner {
             Action::MirrorOpen(open) => Question::Position(open.account_id),
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
-            Action::PolicyFetch(fetch) => Question::Policy(fetch),
             Action::FirewallList(list) => Question::Disabled(list),
-            Action::MirrorApply(apply) => return self.apply(apply).await.map(Answer::MirrorApply),
-            Action::UserPut(put) => return self.put_user(put, time).await.map(Answer::UserPut),
-            Action::UserPassword(password) => {
-                return self.set_password(password, time).await.map(Answer::UserPassword);
+            Action::PolicyFetch(fetch) => {
+                self.seen.fetch_max(fetch.known_version, Ordering::Relaxed);
+                Question::Policy(fetch, Clock::now())
             }
-            _ => return Err(Outcome::NotImplemented.into()),
+            Action::MirrorApply(apply) => return self.apply(apply).await.map(Answer::MirrorApply),
+            action => return self.administer(action, time).await,
         };
         match self.ask(question).await? {
             Found::Answer(answer) => Ok(*answer),
-            Found::User(_) => Err(Error::internal("a user was found where none was asked for")),
+            Found::Users(_) => Err(Error::internal("users were found where none were asked for")),
         }
     }
 
@@ -68,48 +62,8 @@ impl Inner {
         self.write(|waiting| writer::Job::Apply(apply, waiting)).await
     }
 
-    async fn put_user(&self, put: Put, time: u64) -> Result<Written, Error> {
-        users::check(&put.account, &put.name)?;
-        for _ in 0..ATTEMPTS {
-            let before = self.user(&put.account, &put.name).await?;
-            let Some(change) = users::put(&put, before, time).await? else {
-                return Ok(Written { created: false });
-            };
-            if let Some(written) = self.change(change).await? {
-                return Ok(written);
-            }
-        }
-        Err(Error::conflict("the user is being changed by somebody else"))
-    }
-
-    async fn set_password(&self, password: Password, time: u64) -> Result<Written, Error> {
-        for _ in 0..ATTEMPTS {
-            let before = self.user(&password.account, &password.name).await?;
-            let before = before.ok_or_else(Error::not_found)?;
-            let change = users::password(&password, before, time).await?;
-            if let Some(written) = self.change(change).await? {
-                return Ok(written);
-            }
-        }
-        Err(Error::conflict("the user is being changed by somebody else"))
-    }
-
-    async fn user(&self, account: &str, name: &str) -> Result<Option<User>, Error> {
-        match self
-            .ask(Question::User(account.to_owned(), name.to_owned()))
-            .await?
-        {
-            Found::User(user) => Ok(user),
-            Found::Answer(_) => Err(Error::internal("a user was asked for and something else found")),
-        }
-    }
-
-    async fn change(&self, change: Change) -> Result<Option<Written>, Error> {
-        self.write(|waiting| writer::Job::User(change, waiting)).await
-    }
-
     /// Lets a reader answer.
-    async fn ask(&self, question: Question) -> Result<Found, Error> {
+    pub(crate) async fn ask(&self, question: Question) -> Result<Found, Error> {
         let asking = async {
             let (waiting, answer) = oneshot::channel();
             let job = reader::Job { question, waiting };
@@ -120,7 +74,7 @@ impl Inner {
     }
 
     /// Lets the writer do something.
-    async fn write<T>(
+    pub(crate) async fn write<T>(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> writer::Job,
     ) -> Result<T, Error> {

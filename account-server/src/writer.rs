@@ -5,16 +5,15 @@
 
 use std::sync::Arc;
 
-use common::Error;
 use common::functional::mirror::{Apply, MAX_BATCH, Position};
-use common::functional::user::Written;
+use common::{Error, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::breaker::Breaker;
 use crate::idle::{Idle, REST};
 use crate::mirror::{self, Batch, Directories, Reaper};
+use crate::policy::{self, Change, Stored};
 use crate::sql::{Connection, Connector, Failure, Role};
-use crate::users::{self, Change};
 
 /// How many jobs wait at most; further ones wait for a place.
 pub(crate) const QUEUE: usize = 64;
@@ -27,10 +26,19 @@ const ATTEMPTS: usize = 3;
 pub(crate) enum Job {
     /// A batch of an account's changes.
     Apply(Apply, oneshot::Sender<Result<Position, Error>>),
-    /// A change of a user. `None` when the user is not as the change expects.
-    User(Change, oneshot::Sender<Result<Option<Written>, Error>>),
+    /// A change of what decides.
+    Policy(Box<PolicyJob>, oneshot::Sender<Result<Stored, Error>>),
     /// Nothing more after this.
     Close,
+}
+
+/// A change of what decides, and under which circumstances it is made.
+#[derive(Debug)]
+pub(crate) struct PolicyJob {
+    pub(crate) change: Change,
+    /// The highest version that anybody has seen.
+    pub(crate) seen: u64,
+    pub(crate) now: Timestamp,
 }
 
 type Waiting = oneshot::Sender<Result<Position, Error>>;
@@ -73,7 +81,7 @@ impl Writer {
             match job {
                 Job::Close => break,
                 job if self.breaker.is_open() => refuse(job),
-                Job::User(change, waiting) => self.change_user(change, waiting).await,
+                Job::Policy(job, waiting) => self.change_policy(job, waiting).await,
                 Job::Apply(apply, waiting) => self.apply(apply, waiting).await,
             }
             if self.reaper.has_work() && !self.breaker.is_open() {
@@ -173,22 +181,18 @@ impl Writer {
         Ok(())
     }
 
-    async fn change_user(
-        &mut self,
-        change: Change,
-        waiting: oneshot::Sender<Result<Option<Written>, Error>>,
-    ) {
+    async fn change_policy(&mut self, job: Box<PolicyJob>, waiting: oneshot::Sender<Result<Stored, Error>>) {
         let mut attempt = 1;
         let result = loop {
             let done = match self.connection().await {
                 Ok(mut connection) => {
-                    let done = users::store(&mut connection, &change).await;
+                    let done = policy::store(&mut connection, &job.change, job.seen, job.now).await;
                     self.put_back(connection, done).await
                 }
                 Err(failure) => Err(failure),
             };
             match done {
-                Ok(written) => break Ok(written),
+                Ok(stored) => break Ok(stored),
                 Err(failure) if self.is_final(&failure, attempt) => break Err(failure.into()),
                 Err(_) => attempt += 1,
             }
@@ -268,7 +272,7 @@ fn error_of(failure: Option<&Failure>) -> Error {
 fn refuse(job: Job) {
     match job {
         Job::Apply(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
-        Job::User(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
+        Job::Policy(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Close => {}
     }
 }

@@ -200,6 +200,26 @@ actions! {
     "user/put" UserPut(user::Put) -> user::Written, programs;
     /// Gives a user another password.
     "user/password" UserPassword(user::Password) -> user::Written, programs;
+    /// Lets a user log in again.
+    "user/enable" UserEnable(user::Enable) -> user::Written, programs;
+    /// Lets a user log in no more.
+    "user/disable" UserDisable(user::Disable) -> user::Written, programs;
+    /// Makes a token void, or all of a user's.
+    "user/revoke" UserRevoke(user::Revoke) -> user::Written, programs;
+    /// One user.
+    "user/show" UserShow(user::Show) -> user::Shown, programs;
+    /// A page of users.
+    "user/list" UserList(user::List) -> user::Listed, programs;
+    /// Removes a user and says what becomes of the account; the `users` filter takes it apart.
+    "user/delete" UserDelete(user::Delete) -> user::Written, programs;
+    /// Removes a user from the table.
+    "user/remove" UserRemove(user::Remove) -> user::Written;
+    /// Adds a user whose account is still to be made.
+    "user/pend" UserPend(user::Pend) -> user::Pended;
+    /// Lets such a user log in.
+    "user/admit" UserAdmit(user::Admit) -> user::Written;
+    /// Removes such a user.
+    "user/abandon" UserAbandon(user::Abandon) -> user::Written;
     /// Switches an account or an object off, or on again.
     "firewall/state" FirewallState(firewall::SetState) -> firewall::StateSet, programs;
     /// What is switched off.
@@ -208,6 +228,8 @@ actions! {
     "firewall/rules" FirewallRules(firewall::ListRules) -> firewall::Rules, programs;
     /// What is needed to decide requests without SQL: users with their verifiers.
     "policy/fetch" PolicyFetch(policy::Fetch) -> policy::Fetched;
+    /// Fills a database that was emptied.
+    "policy/restore" PolicyRestore(policy::Restore) -> policy::Restored;
 }
 
 #[cfg(test)]

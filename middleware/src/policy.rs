@@ -1,14 +1,18 @@
 //! Who can log in, held in memory: a copy of the policy that the account-server keeps, refreshed each second.
+//!
+//! It is also what a database is filled with that was emptied, by the process that has the database.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use common::functional::{Context, Identity, ask, policy};
 use common::service::FunctionalService;
-use common::{Body, Clock, Error};
+use common::{Body, Clock, Error, Timestamp};
 use parking_lot::RwLock;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -18,7 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The policy, and who is asked for a newer one.
 pub struct PolicyCache {
     owner: FunctionalService,
-    table: RwLock<Arc<Table>>,
+    table: RwLock<Table>,
+    /// The version held.
+    changes: watch::Sender<u64>,
+    /// Whether a database that was emptied is filled from here.
+    restores: AtomicBool,
 }
 
 /// A user who can log in.
@@ -35,6 +43,10 @@ struct Table {
     version: u64,
     by_id: HashMap<u64, Arc<Entry>>,
     by_login: HashMap<String, Arc<Entry>>,
+    by_email: HashMap<String, Arc<Entry>>,
+    inactive: Vec<policy::Inactive>,
+    /// By user and token; when the token would have ended.
+    revoked: HashMap<(u64, u64), Timestamp>,
 }
 
 impl PolicyCache {
@@ -43,12 +55,29 @@ impl PolicyCache {
         Self {
             owner,
             table: RwLock::default(),
+            changes: watch::Sender::new(0),
+            restores: AtomicBool::new(false),
         }
+    }
+
+    /// From now on a database that was emptied is filled with what is known here.
+    pub fn restore_lost(&self) {
+        self.restores.store(true, Ordering::Relaxed);
     }
 
     /// The version held; 0 is none, and then nobody can be told from anybody else.
     pub fn version(&self) -> u64 {
         self.table.read().version
+    }
+
+    /// The versions held from now on.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// All that is known.
+    pub fn held(&self) -> policy::Policy {
+        self.table.read().to_policy()
     }
 
     /// The user `user` of the account whose short name is `account`.
@@ -57,9 +86,34 @@ impl PolicyCache {
         self.table.read().by_login.get(&login).cloned()
     }
 
+    /// The user of this e-mail address.
+    pub fn by_email(&self, email: &str) -> Option<Arc<Entry>> {
+        let email = email.to_ascii_lowercase();
+        self.table.read().by_email.get(&email).cloned()
+    }
+
     /// The user of this number.
     pub fn by_id(&self, id: u64) -> Option<Arc<Entry>> {
         self.table.read().by_id.get(&id).cloned()
+    }
+
+    /// The user of this number, unless this token of theirs is void.
+    pub fn by_token(&self, user_id: u64, token_id: u64) -> Option<Arc<Entry>> {
+        let table = self.table.read();
+        match table.is_revoked(user_id, token_id) {
+            true => None,
+            false => table.by_id.get(&user_id).cloned(),
+        }
+    }
+
+    /// Whether this token of the user's is void.
+    pub fn is_revoked(&self, user_id: u64, token_id: u64) -> bool {
+        self.table.read().is_revoked(user_id, token_id)
+    }
+
+    /// Takes a policy that this server has kept; answers whether it is newer than what was known.
+    pub fn adopt(&self, policy: policy::Policy) -> bool {
+        self.put(policy) == Ok(true)
     }
 
     /// Asks for a newer policy; answers whether there was one.
@@ -68,22 +122,50 @@ impl PolicyCache {
     /// When the question failed, or the answer is older than what is known: a database of an older day is no reason
     /// to let former users in again.
     pub async fn refresh(&self) -> Result<bool, Error> {
+        self.refresh_from(&self.owner).await
+    }
+
+    /// The same, asking `server`.
+    ///
+    /// # Errors
+    /// As of [`refresh`](Self::refresh).
+    pub async fn refresh_from(&self, server: &FunctionalService) -> Result<bool, Error> {
         let known_version = self.version();
-        let context = Context::internal("tx-policy-refresh", Clock::now());
-        let question = policy::Fetch { known_version };
-        let (fetched, _) = ask(&self.owner, question, context, Body::empty()).await?;
-        let Some(policy) = fetched.policy else {
+        let mut fetched = fetch(server, known_version).await?;
+        let is_emptied = |policy: &Option<policy::Policy>| policy.as_ref().is_some_and(|of| of.version == 0);
+        if known_version > 0 && is_emptied(&fetched) && self.restores.load(Ordering::Relaxed) {
+            let restore = policy::Restore { policy: self.held() };
+            ask(server, restore, context(), Body::empty()).await?;
+            fetched = fetch(server, known_version).await?;
+        }
+        let Some(policy) = fetched else {
             return Ok(false);
         };
-        let mut table = self.table.write();
-        if policy.version < table.version {
-            let (offered, known) = (policy.version, table.version);
-            return Err(Error::internal(format!(
+        let offered = policy.version;
+        match self.put(policy) {
+            Ok(is_newer) => Ok(is_newer),
+            Err(known) => Err(Error::conflict(format!(
                 "the policy offered has version {offered}, lower than {known}, which is known"
-            )));
+            ))),
         }
-        let is_newer = policy.version > table.version;
-        *table = Arc::new(Table::new(policy));
+    }
+
+    /// Takes `policy`, and answers whether it is newer; the version that is known when it is older.
+    fn put(&self, policy: policy::Policy) -> Result<bool, u64> {
+        let version = policy.version;
+        let new = Table::new(policy);
+        let mut table = self.table.write();
+        if version < table.version {
+            return Err(table.version);
+        }
+        let is_newer = version > table.version;
+        *table = new;
+        drop(table);
+        self.changes.send_if_modified(|known| {
+            let is_other = *known != version;
+            *known = version;
+            is_other
+        });
         Ok(is_newer)
     }
 
@@ -127,10 +209,14 @@ impl fmt::Debug for PolicyCache {
 
 impl Table {
     fn new(policy: policy::Policy) -> Self {
+        let count = policy.users.len();
         let mut table = Self {
             version: policy.version,
-            by_id: HashMap::with_capacity(policy.users.len()),
-            by_login: HashMap::with_capacity(policy.users.len()),
+            by_id: HashMap::with_capacity(count),
+            by_login: HashMap::with_capacity(count),
+            by_email: HashMap::new(),
+            inactive: policy.inactive,
+            revoked: HashMap::with_capacity(policy.revocations.len()),
         };
         for user in policy.users {
             let login = format!("{}:{}", user.account, user.name);
@@ -138,11 +224,46 @@ impl Table {
                 user,
                 identity: OnceLock::new(),
             });
+            if let Some(email) = &entry.user.email {
+                table.by_email.insert(email.clone(), Arc::clone(&entry));
+            }
             table.by_id.insert(entry.user.id, Arc::clone(&entry));
             table.by_login.insert(login, entry);
         }
+        for revocation in policy.revocations {
+            let token = (revocation.user_id, revocation.token_id);
+            table.revoked.insert(token, revocation.expires);
+        }
         table
     }
+
+    fn is_revoked(&self, user_id: u64, token_id: u64) -> bool {
+        !self.revoked.is_empty() && self.revoked.contains_key(&(user_id, token_id))
+    }
+
+    fn to_policy(&self) -> policy::Policy {
+        let revocation = |(&(user_id, token_id), &expires): (&(u64, u64), &Timestamp)| policy::Revocation {
+            user_id,
+            token_id,
+            expires,
+        };
+        policy::Policy {
+            version: self.version,
+            users: self.by_id.values().map(|entry| entry.user.clone()).collect(),
+            inactive: self.inactive.clone(),
+            revocations: self.revoked.iter().map(revocation).collect(),
+        }
+    }
+}
+
+async fn fetch(server: &FunctionalService, known_version: u64) -> Result<Option<policy::Policy>, Error> {
+    let question = policy::Fetch { known_version };
+    let (fetched, _) = ask(server, question, context(), Body::empty()).await?;
+    Ok(fetched.policy)
+}
+
+fn context() -> Context {
+    Context::internal("tx-policy-refresh", Clock::now())
 }
 
 #[cfg(test)]
@@ -172,7 +293,11 @@ mod tests {
             .enumerate()
             .map(|(id, name)| policy_user(id as u64, name, &[]))
             .collect();
-        Some(policy::Policy { version, users })
+        Some(policy::Policy {
+            version,
+            users,
+            ..policy::Policy::default()
+        })
     }
 
     #[tokio::test]

@@ -30,6 +30,8 @@ pub(crate) fn policy_user(id: u64, name: &str, groups: &[&str]) -> policy::User 
         name: name.to_owned(),
         groups: groups.iter().map(|&group| group.to_owned()).collect(),
         verifier: None,
+        email: None,
+        created: Timestamp::default(),
     }
 }
 

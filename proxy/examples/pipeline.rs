@@ -133,7 +133,10 @@ fn answer(action: Action) -> Result<Reply, Error> {
                     name: "tester".to_owned(),
                     groups: vec![".admin".to_owned()],
                     verifier: None,
+                    email: None,
+                    created: Timestamp::default(),
                 }],
+                ..policy::Policy::default()
             }),
         })),
         other => return Err(Error::bad_request(format!("{} was not expected", other.name()))),

@@ -5,5 +5,6 @@ pub mod front;
 pub mod functionalise;
 pub mod inner;
 mod keys;
+mod policy_snapshot;
 pub mod serve;
 pub mod settings;

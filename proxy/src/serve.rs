@@ -23,6 +23,7 @@ use crate::front::{self, Limits};
 use crate::functionalise::Functionalise;
 use crate::inner;
 use crate::keys::Keys;
+use crate::policy_snapshot::Snapshots;
 use crate::settings::{Cluster, Log, Proxy, Storage, User};
 use first_start::{AdministratorPassword, FirstStart};
 use late_users::LateUsers;
@@ -208,6 +209,7 @@ impl Plan {
     ) -> Result<Opened, StartError> {
         let remotes = Remotes::new(&self.cluster, self.keys.keyring());
         let mut administrator = Administrator::There;
+        self.load_policy().await;
         let account_server = match self.part {
             Part::Everything | Part::AccountServer => {
                 let server = self.open_account_server(servers).await?;
@@ -230,7 +232,10 @@ impl Plan {
                 self.service.clone()
             }
             Part::ObjectServer => inner::service(object_server, remotes.key),
-            Part::AccountServer => inner::service(account_server, remotes.key),
+            Part::AccountServer => {
+                self.dispatch.connect(object_server, account_server.clone());
+                inner::service(account_server, remotes.key)
+            }
         };
         let (listener, address) = self.bind(socket).await?;
         let (mut first_start, mut late_users) = (None, None);
@@ -253,6 +258,32 @@ impl Plan {
         })
     }
 
+    /// What this process or another one has kept of the policy. Who has the database fills it from there when it was
+    /// emptied.
+    async fn load_policy(&self) {
+        if let Some(snapshots) = self.snapshots() {
+            snapshots.load(&self.policy).await;
+        }
+        if matches!(self.part, Part::Everything | Part::AccountServer) {
+            self.policy.restore_lost();
+        }
+    }
+
+    /// `None` of a process that decides nothing by users.
+    fn snapshots(&self) -> Option<Snapshots> {
+        let name = match self.part {
+            Part::Everything => "serve",
+            Part::Proxy => "proxy",
+            Part::AccountServer => "account-server",
+            Part::ObjectServer => return None,
+        };
+        Some(Snapshots::new(
+            &self.storage.data,
+            name,
+            self.keys.keyring().clone(),
+        ))
+    }
+
     async fn open_account_server(&self, servers: &mut Servers) -> Result<FunctionalService, StartError> {
         let opened = AccountServer::open(&self.account_server, &self.storage.sqlite()).await;
         let server = opened.map_err(open_error("the account-server's database"))?;
@@ -272,7 +303,7 @@ impl Plan {
 
     /// The administrator of a new store, and the users of the configuration.
     async fn prepare_users(&self, account_server: &FunctionalService) -> Result<Administrator, StartError> {
-        match first_start::prepare(account_server, &self.users).await {
+        match first_start::prepare(account_server, &self.users, &self.policy).await {
             Ok(Some(password)) => Ok(Administrator::New(password)),
             Ok(None) => Ok(Administrator::There),
             Err(error) if is_away(&error) => Ok(Administrator::Unknown),
@@ -281,19 +312,25 @@ impl Plan {
     }
 
     fn late_users(&self, servers: &Servers, address: SocketAddr) -> Option<LateUsers> {
-        let clients = (self.service.clone(), Arc::clone(&self.policy));
+        let clients = self.service.clone();
         Some(LateUsers {
             account_server: servers.account_server.clone()?,
             users: self.users.clone(),
+            policy: Arc::clone(&self.policy),
             address,
             clients: (self.part == Part::Everything).then_some(clients),
         })
     }
 
     /// Fetches the policy. A server may start before the account-server, or the database, and asks again each second;
-    /// until then it answers 503.
+    /// until then it goes on with the snapshot, or answers 503 when there is none.
     async fn learn_users(&self) -> Result<(), StartError> {
+        let has_snapshot = self.policy.version() > 0;
         match self.policy.refresh().await {
+            Err(error) if has_snapshot => {
+                tracing::warn!("the policy snapshot decides until the users can be read: {error}");
+                Ok(())
+            }
             Err(error) if self.part == Part::Everything && !is_away(&error) => {
                 Err(open_error("the table of users")(error))
             }
@@ -352,9 +389,13 @@ impl Plan {
         let limits = self.limits();
         let (stop, mut stopped) = watch::channel(false);
         let (told, late_first_start) = oneshot::channel();
-        let asks_for_policy = matches!(self.part, Part::Everything | Part::Proxy);
+        let snapshots = self.snapshots();
+        let policy = Arc::clone(&self.policy);
         let mut tasks = Vec::new();
-        tasks.extend(asks_for_policy.then(|| self.policy.spawn_refresh()));
+        if let Some(snapshots) = snapshots.clone() {
+            tasks.push(policy.spawn_refresh());
+            tasks.push(snapshots.spawn_keeping(Arc::clone(&policy)));
+        }
         tasks.extend(opened.late_users.map(|users| tokio::spawn(users.prepare(told))));
         let ended = tokio::spawn(async move {
             let stop = async move {
@@ -364,6 +405,9 @@ impl Plan {
             front::serve(opened.listener, opened.service, limits, stop).await;
             for task in tasks {
                 task.abort();
+            }
+            if let Some(snapshots) = snapshots {
+                snapshots.keep_last(&policy).await;
             }
             servers.close().await
         });
@@ -378,7 +422,7 @@ impl Plan {
 
     fn make_directories(&self) -> Result<(), StartError> {
         match self.part {
-            // It keeps nothing.
+            // It keeps a policy snapshot only, for which there is room when there is one.
             Part::Proxy => return Ok(()),
             Part::AccountServer => make_directory(&self.storage.data)?,
             Part::Everything | Part::ObjectServer => {

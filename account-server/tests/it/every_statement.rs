@@ -9,8 +9,8 @@ use std::sync::Arc;
 use common::Secret;
 use common::functional::firewall::ListDisabled;
 use common::functional::listing::{Query, Rollup};
-use common::functional::policy::Fetch;
-use common::functional::user::{Password, Put};
+use common::functional::policy::{Fetch, Restore};
+use common::functional::user::{List, Password, Put, Remove, Revoke, RevokedToken, Show};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -155,6 +155,7 @@ async fn change_users(server: &Server) {
         name: "tester".to_owned(),
         password: Secret::new("testing"),
         groups: Vec::new(),
+        email: Some("t@example.org".to_owned()),
         only_if_absent: false,
     };
     server.ask(user).await.unwrap();
@@ -162,9 +163,37 @@ async fn change_users(server: &Server) {
         account: "test".to_owned(),
         name: "tester".to_owned(),
         password: Secret::new("another"),
+        old_password: None,
     };
     server.ask(password).await.unwrap();
-    server.ask(Fetch { known_version: 0 }).await.unwrap();
+    let (account, name) = ("test".to_owned(), "tester".to_owned());
+    let by_email = Show {
+        email: Some("a@example.org".to_owned()),
+        ..Show::default()
+    };
+    server.ask(by_email).await.unwrap_err();
+    for only in [None, Some("test".to_owned())] {
+        let list = List {
+            account: only,
+            ..List::default()
+        };
+        assert_eq!(server.ask(list).await.unwrap().users.len(), 1);
+    }
+    let token = RevokedToken {
+        token_id: u64::MAX,
+        expires: now(),
+    };
+    let revoke = Revoke {
+        account: account.clone(),
+        name: name.clone(),
+        token: Some(token),
+    };
+    server.ask(revoke).await.unwrap();
+    let fetched = server.ask(Fetch { known_version: 0 }).await.unwrap();
+    server.ask(Remove { account, name }).await.unwrap();
+    server.look().await.execute("DELETE FROM policy").await;
+    let policy = fetched.policy.unwrap();
+    assert!(server.ask(Restore { policy }).await.unwrap().restored);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ mod listing;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod support;

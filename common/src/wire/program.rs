@@ -110,6 +110,7 @@ mod tests {
             name: "joe".into(),
             password: crate::Secret::new("p"),
             groups: vec![".admin".into()],
+            email: None,
             only_if_absent: false,
         };
         let (path, json) = encode(&Action::from(put.clone())).unwrap();

@@ -168,7 +168,8 @@ fn action() -> impl Strategy<Value = Action> {
         ".{0,20}".prop_map(|text| user::Password {
             account: "a".into(),
             name: text.clone(),
-            password: Secret::new(text)
+            password: Secret::new(text),
+            old_password: None,
         }
         .into()),
         any::<u64>().prop_map(|known_version| policy::Fetch { known_version }.into()),

@@ -85,6 +85,7 @@ async fn run_add(add: Add) -> anyhow::Result<()> {
         name: name.clone(),
         password: password.clone(),
         groups,
+        email: None,
         only_if_absent: false,
     };
     let written = change(&add.source, put).await?;
@@ -99,6 +100,7 @@ async fn run_password(command: Password) -> anyhow::Result<()> {
         account: account.clone(),
         name: name.clone(),
         password: password.clone(),
+        old_password: None,
     };
     change(&command.source, change_password).await?;
     tell("changed", &account, &name, is_generated.then_some(&password))

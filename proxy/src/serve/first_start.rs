@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use common::functional::{Context, ask, policy, user};
 use common::service::{FunctionalService, HttpService};
-use common::{Body, Clock, Error, Secret};
+use common::{Body, Clock, Error, Outcome, Secret};
 use http::{Request, header};
+use middleware::PolicyCache;
 
 use crate::settings::User;
 
@@ -101,14 +102,24 @@ impl fmt::Display for FirstStart {
     }
 }
 
-/// Makes the administrator of a new store and brings the users of the configuration to their state.
+/// Makes the administrator of a new store and brings the users of the configuration to their state. A database that was
+/// emptied is no new store when `known` says who was in it: it is filled first.
 ///
 /// # Errors
 /// When the users cannot be read or written.
 pub(super) async fn prepare(
     account_server: &FunctionalService,
     users: &[User],
+    known: &PolicyCache,
 ) -> Result<Option<AdministratorPassword>, Error> {
+    if let Err(error) = known.refresh_from(account_server).await {
+        if matches!(error.outcome(), Outcome::Unavailable(_)) {
+            return Err(error);
+        }
+        // An older database than the one that is known. Whoever wants that removes the snapshots.
+        tracing::error!("the users in the database are not those of the policy snapshot: {error}");
+        return Ok(None);
+    }
     let password = make_administrator(account_server).await?;
     put_users(account_server, users).await?;
     Ok(password)
@@ -120,7 +131,8 @@ async fn make_administrator(
 ) -> Result<Option<AdministratorPassword>, Error> {
     let everybody = policy::Fetch { known_version: 0 };
     let (fetched, _) = ask(account_server, everybody, context(), Body::empty()).await?;
-    if fetched.policy.is_some_and(|policy| !policy.users.is_empty()) {
+    let is_somebody = |policy: policy::Policy| !policy.users.is_empty() || !policy.inactive.is_empty();
+    if fetched.policy.is_some_and(is_somebody) {
         return Ok(None);
     }
     let chosen = std::env::var(PASSWORD_VARIABLE)
@@ -141,6 +153,7 @@ async fn make_administrator(
         name: "admin".to_owned(),
         password: administrator.password.clone(),
         groups: vec![".admin".to_owned(), ".reseller_admin".to_owned()],
+        email: None,
         only_if_absent: true,
     };
     ask(account_server, put, context(), Body::empty()).await?;
@@ -154,6 +167,7 @@ async fn put_users(account_server: &FunctionalService, users: &[User]) -> Result
             name: user.name.clone(),
             password: user.key.clone(),
             groups: user.groups.clone(),
+            email: None,
             only_if_absent: false,
         };
         ask(account_server, put, context(), Body::empty()).await?;

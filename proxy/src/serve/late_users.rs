@@ -18,9 +18,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct LateUsers {
     pub(super) account_server: AccountServer,
     pub(super) users: Vec<User>,
+    pub(super) policy: Arc<PolicyCache>,
     pub(super) address: SocketAddr,
     /// Where clients of this process log in, when they speak to it.
-    pub(super) clients: Option<(HttpService, Arc<PolicyCache>)>,
+    pub(super) clients: Option<HttpService>,
 }
 
 impl LateUsers {
@@ -29,7 +30,7 @@ impl LateUsers {
         let service = self.account_server.service();
         let password = loop {
             self.account_server.available().await;
-            match first_start::prepare(&service, &self.users).await {
+            match first_start::prepare(&service, &self.users, &self.policy).await {
                 Ok(password) => break password,
                 Err(error) => {
                     tracing::warn!(%error, "the users of the configuration could not be written yet");
@@ -40,8 +41,8 @@ impl LateUsers {
         tracing::info!("the users of the configuration are in the database");
         let Some(password) = password else { return };
         let first_start = match self.clients {
-            Some((clients, policy)) => {
-                if let Err(error) = policy.refresh().await {
+            Some(clients) => {
+                if let Err(error) = self.policy.refresh().await {
                     tracing::warn!(%error, "the new administrator is not known yet");
                 }
                 FirstStart::new(&clients, self.address, password).await

@@ -39,21 +39,55 @@ pub(super) fn decide(
     }
 }
 
-/// Decides a request that touches no resource: users are administrators' business, and what servers ask each other
-/// is nobody's.
+/// Decides a request that touches no resource: users are administrators' business, but for what is one's own; who
+/// registers does so by the grant of a filter; and what servers ask each other is nobody's.
 ///
 /// # Errors
 /// 401 or 403.
 pub(super) fn system(action: &Action, context: &Context) -> Result<(), Error> {
     let caller = context.authority.caller();
-    let is_administrator = caller.is_administrator();
-    match (action, &context.authority) {
-        (
-            Action::UserPut(_) | Action::UserPassword(_) | Action::FirewallRules(_) | Action::FirewallList(_),
-            Authority::Caller(_),
-        ) if is_administrator => Ok(()),
-        (Action::ObjectCopy(_), _) => Err(Error::internal("a copy reached the guards in one piece")),
-        _ => Err(denied(caller)),
+    let is_allowed = match (&context.authority, action) {
+        (_, Action::ObjectCopy(_)) => {
+            return Err(Error::internal("a copy reached the guards in one piece"));
+        }
+        (Authority::Caller(_), action) => {
+            (caller.is_administrator() && is_for_administrators(action)) || is_own(action, caller)
+        }
+        (Authority::Grant(grant), Action::UserPend(_) | Action::UserAdmit(_) | Action::UserAbandon(_)) => {
+            grant.actions.iter().any(|name| name == action.name())
+        }
+        (Authority::Grant(_), _) => false,
+    };
+    if is_allowed { Ok(()) } else { Err(denied(caller)) }
+}
+
+fn is_for_administrators(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::UserPut(_)
+            | Action::UserPassword(_)
+            | Action::UserEnable(_)
+            | Action::UserDisable(_)
+            | Action::UserRevoke(_)
+            | Action::UserShow(_)
+            | Action::UserList(_)
+            | Action::UserRemove(_)
+            | Action::FirewallRules(_)
+            | Action::FirewallList(_)
+    )
+}
+
+/// What everybody may do with the user that they are.
+fn is_own(action: &Action, caller: &Caller) -> bool {
+    let (account, name) = match action {
+        Action::UserPassword(of) if of.old_password.is_some() => (&of.account, &of.name),
+        Action::UserRevoke(of) => (&of.account, &of.name),
+        Action::UserShow(of) if of.email.is_none() => (&of.account, &of.name),
+        _ => return false,
+    };
+    match caller {
+        Caller::Anonymous => false,
+        Caller::User(identity) => identity.name.split_once(':') == Some((account, name)),
     }
 }
 

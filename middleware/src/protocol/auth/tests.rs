@@ -53,6 +53,7 @@ async fn ready(inner: HttpService) -> HttpService {
     let policy = serving(vec![policy::Policy {
         version: 1,
         users: users().await,
+        ..policy::Policy::default()
     }]);
     policy.refresh().await.unwrap();
     filter(policy, keyring(), inner)
@@ -176,11 +177,12 @@ async fn a_new_user_can_log_in_at_once() {
     let policy = serving(vec![
         policy::Policy {
             version: 1,
-            users: vec![],
+            ..policy::Policy::default()
         },
         policy::Policy {
             version: 2,
             users: all,
+            ..policy::Policy::default()
         },
     ]);
     policy.refresh().await.unwrap();
