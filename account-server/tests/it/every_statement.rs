@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::Secret;
-use common::functional::firewall::ListDisabled;
+use common::functional::firewall::{ListDisabled, State};
 use common::functional::listing::{Query, Rollup};
 use common::functional::policy::{Fetch, Restore};
 use common::functional::user::{List, Password, Put, Remove, Revoke, RevokedToken, Show};
@@ -138,6 +138,9 @@ async fn change_and_list(server: &Server) {
     owner.apply([put("gone", "a/b", 1), put("gone", "c", 1)]).await;
     owner.apply([delete_container("gone")]).await;
     owner.until_reaped().await;
+    let mut switched_off = object_row(1);
+    switched_off.state = State::Disable;
+    owner.apply([put_row("c", "off", switched_off)]).await;
     let all = ListDisabled::default();
     server.ask(all.clone()).await.unwrap();
     let account = Some(owner.account.clone());
