@@ -313,6 +313,21 @@ async fn an_upload_under_way_is_not_stored_any_more() {
 }
 
 #[tokio::test]
+async fn nobody_sends_a_long_body_in_vain() {
+    let server = Server::start().await;
+    let client = prepare(&server).await;
+    switch(&admin(&server).await, "c/o", "disable").await.expect(202);
+    let mut connection = Connection::open(&server).await;
+    let head = format!(
+        "PUT {}/c/o HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {}\r\nContent-Length: 100000000\r\n\
+         Expect: 100-continue\r\n\r\n",
+        client.base(),
+        client.token()
+    );
+    connection.send(head).await.response().await.expect(403);
+}
+
+#[tokio::test]
 async fn what_is_off_stays_off_after_a_restart() {
     let server = Server::start().await;
     let client = prepare(&server).await;

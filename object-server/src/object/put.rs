@@ -16,6 +16,8 @@ use crate::journal::{Action, Record};
 use crate::node::{ObjectAttributes, State, WriteId};
 use crate::owner::{Owner, record};
 
+/// A body of more bytes is not asked for in vain.
+const LONG: u64 = 1 << 20;
 /// Of a name that has no known ending.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -28,11 +30,15 @@ impl Owner {
     ) -> Result<Stored, Error> {
         let path = &put.path;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
-        if put.if_absent
+        // Whoever publishes looks at what is there in any case; before a long body a look is cheap, and may spare it.
+        let is_long = put.content_length.is_none_or(|length| length > LONG);
+        if (put.if_absent || is_long)
             && let Some(present) = self.engine.stat(path).await?
         {
             check_enabled(&present)?;
-            must_be_absent(&present, context.timestamp)?;
+            if put.if_absent {
+                must_be_absent(&present, context.timestamp)?;
+            }
         }
         let limit = self.constraints.max_file_size.0;
         if put.content_length.is_some_and(|length| length > limit) {
