@@ -28,7 +28,7 @@ use crate::{Features, InfoCache, PolicyCache, guard, semantic};
 mod order;
 
 /// What the filters of a pipeline are built with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// The server's clock.
     pub clock: Arc<Clock>,
@@ -68,6 +68,17 @@ impl Context {
             features: Features::default(),
             firewall_hits: guard::firewall::Hits::default(),
             auth: None,
+        }
+    }
+
+    /// For another pipeline in the place of one that serves: it shares what is remembered and counted, and reads all
+    /// settings anew.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        Self {
+            features: Features::default(),
+            auth: None,
+            ..self.clone()
         }
     }
 }

@@ -58,7 +58,7 @@ enum ConfigCommand {
 }
 
 /// Where settings come from: a file, over it variables `STOBJ_SECTION__KEY`, over these flags.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Source {
     /// The configuration file; `etc/stobj.toml` shows all there is to set.
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use account_server::AccountServer;
 use common::config::{Config, Mistakes};
-use common::constraints::Constraints;
 use common::service::{FunctionalService, HttpService};
 use common::{Clock, Error, Outcome};
 use middleware::PolicyCache;
@@ -20,18 +19,23 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::dispatch::Dispatch;
 use crate::front::{self, Limits};
-use crate::functionalise::Functionalise;
 use crate::inner;
 use crate::keys::Keys;
 use crate::policy_snapshot::Snapshots;
-use crate::settings::{Cluster, Log, Proxy, Storage, User};
+use crate::settings::{Log, Storage};
 use first_start::{AdministratorPassword, FirstStart};
 use late_users::LateUsers;
 use remotes::Remotes;
+use renewal::Renewal;
+use sections::Sections;
+use swap::Swap;
 
 pub mod first_start;
 mod late_users;
 mod remotes;
+mod renewal;
+mod sections;
+mod swap;
 
 /// What of the store runs in this process. Whatever it is, the whole configuration is read and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +54,11 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Plan {
     part: Part,
-    proxy: Proxy,
-    cluster: Cluster,
-    storage: Storage,
-    log: Log,
-    constraints: Arc<Constraints>,
-    account_server: account_server::Settings,
-    object_server: object_server::Settings,
     pipeline: registry::Settings,
-    users: Vec<User>,
     keys: Keys,
     dispatch: Dispatch,
-    policy: Arc<PolicyCache>,
+    renewal: Renewal,
+    /// Whatever pipeline serves.
     service: HttpService,
 }
 
@@ -78,9 +75,10 @@ struct Opened {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    renewal: Renewal,
     first_start: Option<FirstStart>,
     /// A first start that could not be completed before clients were served.
-    late_first_start: oneshot::Receiver<FirstStart>,
+    late_first_start: Option<oneshot::Receiver<FirstStart>>,
     stop: watch::Sender<bool>,
     ended: JoinHandle<Result<(), Error>>,
 }
@@ -120,58 +118,51 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong.
     pub fn new(part: Part, mut config: Config) -> Result<Self, Mistakes> {
-        let proxy = Proxy::read(&mut config);
-        let cluster = Cluster::read(&mut config);
-        let storage: Storage = config.read("storage");
-        let log = Log::read(&mut config);
-        let constraints: Arc<Constraints> = Arc::new(config.read("constraints"));
-        let account_server = config.read("account-server");
-        let object_server = config.read("object-server");
-        let users = config.read_list("user");
-        let Some(keys) = read_keys(part, &storage, &mut config) else {
+        let sections = Sections::read(&mut config);
+        let Some(keys) = read_keys(part, &sections.storage, &mut config) else {
             return Err(config.finish().err().unwrap_or(Mistakes(Vec::new())));
         };
         let dispatch = Dispatch::new();
-        let (owner, clock) = (dispatch.clone().into_service(), Arc::new(Clock::new()));
         let mut context = registry::Context::new(
-            Arc::clone(&clock),
-            owner.clone(),
+            Arc::new(Clock::new()),
+            dispatch.clone().into_service(),
             keys.keyring().clone(),
-            Arc::clone(&constraints),
+            Arc::clone(&sections.constraints),
         );
-        let functionalise = |inner: FunctionalService| {
-            Functionalise::new(inner, Arc::clone(&constraints), &proxy.allowed_headers, clock).into_service()
-        };
-        let pipeline = registry::build(&mut config, &mut context, functionalise, owner);
-        let service = proxy.trusted().before(pipeline);
+        let first = renewal::pipeline(&mut config, &mut context, &sections.proxy);
         let pipeline = config.read("pipeline");
         config.finish().map_err(once_each)?;
+        let swap = Swap::new(first);
         Ok(Self {
             part,
-            proxy,
-            cluster,
-            storage,
-            log,
-            constraints,
-            account_server,
-            object_server,
             pipeline,
-            users,
             keys,
             dispatch,
-            policy: context.policy,
-            service,
+            service: swap.clone().into_service(),
+            renewal: Renewal {
+                sections,
+                context,
+                swap,
+            },
         })
     }
 
     /// How to log.
     pub fn log(&self) -> &Log {
-        &self.log
+        &self.sections().log
     }
 
     /// The filters, the outermost first.
     pub fn pipeline(&self) -> &registry::Settings {
         &self.pipeline
+    }
+
+    fn sections(&self) -> &Sections {
+        &self.renewal.sections
+    }
+
+    fn policy(&self) -> &Arc<PolicyCache> {
+        &self.renewal.context.policy
     }
 
     /// Opens what belongs to this process and listens.
@@ -207,7 +198,7 @@ impl Plan {
         servers: &mut Servers,
         socket: Option<std::net::TcpListener>,
     ) -> Result<Opened, StartError> {
-        let remotes = Remotes::new(&self.cluster, self.keys.keyring());
+        let remotes = Remotes::new(&self.sections().cluster, self.keys.keyring());
         let mut administrator = Administrator::There;
         self.load_policy().await;
         let account_server = match self.part {
@@ -262,10 +253,10 @@ impl Plan {
     /// emptied.
     async fn load_policy(&self) {
         if let Some(snapshots) = self.snapshots() {
-            snapshots.load(&self.policy).await;
+            snapshots.load(self.policy()).await;
         }
         if matches!(self.part, Part::Everything | Part::AccountServer) {
-            self.policy.restore_lost();
+            self.policy().restore_lost();
         }
     }
 
@@ -278,14 +269,15 @@ impl Plan {
             Part::ObjectServer => return None,
         };
         Some(Snapshots::new(
-            &self.storage.data,
+            &self.sections().storage.data,
             name,
             self.keys.keyring().clone(),
         ))
     }
 
     async fn open_account_server(&self, servers: &mut Servers) -> Result<FunctionalService, StartError> {
-        let opened = AccountServer::open(&self.account_server, &self.storage.sqlite()).await;
+        let opened =
+            AccountServer::open(&self.sections().account_server, &self.sections().storage.sqlite()).await;
         let server = opened.map_err(open_error("the account-server's database"))?;
         Ok(servers.account_server.insert(server).service())
     }
@@ -295,15 +287,18 @@ impl Plan {
         servers: &mut Servers,
         mirror: FunctionalService,
     ) -> Result<FunctionalService, StartError> {
-        let (root, constraints) = (self.storage.objects(), Arc::clone(&self.constraints));
-        let opened = ObjectServer::open(&self.object_server, &root, constraints, mirror).await;
+        let (root, constraints) = (
+            self.sections().storage.objects(),
+            Arc::clone(&self.sections().constraints),
+        );
+        let opened = ObjectServer::open(&self.sections().object_server, &root, constraints, mirror).await;
         let server = opened.map_err(open_error("the object-server's storage"))?;
         Ok(servers.object_server.insert(server).service())
     }
 
     /// The administrator of a new store, and the users of the configuration.
     async fn prepare_users(&self, account_server: &FunctionalService) -> Result<Administrator, StartError> {
-        match first_start::prepare(account_server, &self.users, &self.policy).await {
+        match first_start::prepare(account_server, &self.sections().users, self.policy()).await {
             Ok(Some(password)) => Ok(Administrator::New(password)),
             Ok(None) => Ok(Administrator::There),
             Err(error) if is_away(&error) => Ok(Administrator::Unknown),
@@ -315,8 +310,8 @@ impl Plan {
         let clients = self.service.clone();
         Some(LateUsers {
             account_server: servers.account_server.clone()?,
-            users: self.users.clone(),
-            policy: Arc::clone(&self.policy),
+            users: self.sections().users.clone(),
+            policy: Arc::clone(self.policy()),
             address,
             clients: (self.part == Part::Everything).then_some(clients),
         })
@@ -325,8 +320,8 @@ impl Plan {
     /// Fetches the policy. A server may start before the account-server, or the database, and asks again each second;
     /// until then it goes on with the snapshot, or answers 503 when there is none.
     async fn learn_users(&self) -> Result<(), StartError> {
-        let has_snapshot = self.policy.version() > 0;
-        match self.policy.refresh().await {
+        let has_snapshot = self.policy().version() > 0;
+        match self.policy().refresh().await {
             Err(error) if has_snapshot => {
                 tracing::warn!("the policy snapshot decides until the users can be read: {error}");
                 Ok(())
@@ -351,9 +346,9 @@ impl Plan {
         socket: Option<std::net::TcpListener>,
     ) -> Result<(TcpListener, SocketAddr), StartError> {
         let address = match self.part {
-            Part::Everything | Part::Proxy => self.proxy.listen.to_string(),
-            Part::ObjectServer => self.cluster.object_server.clone(),
-            Part::AccountServer => self.cluster.account_server.clone(),
+            Part::Everything | Part::Proxy => self.sections().proxy.listen.to_string(),
+            Part::ObjectServer => self.sections().cluster.object_server.clone(),
+            Part::AccountServer => self.sections().cluster.account_server.clone(),
         };
         let bound = match socket {
             Some(socket) => socket
@@ -370,14 +365,14 @@ impl Plan {
 
     fn limits(&self) -> Limits {
         let limits = Limits {
-            max_connections: self.proxy.max_connections,
-            max_waiting_uploads: self.proxy.max_waiting_uploads,
-            idle_timeout: self.proxy.idle_timeout.0,
-            header_timeout: self.proxy.header_timeout.0,
-            client_timeout: self.proxy.client_timeout.0,
-            drain_timeout: self.proxy.drain_timeout.0,
-            lame_duck_timeout: self.proxy.lame_duck_timeout.0,
-            max_headers: Limits::max_headers_of(&self.constraints),
+            max_connections: self.sections().proxy.max_connections,
+            max_waiting_uploads: self.sections().proxy.max_waiting_uploads,
+            idle_timeout: self.sections().proxy.idle_timeout.0,
+            header_timeout: self.sections().proxy.header_timeout.0,
+            client_timeout: self.sections().proxy.client_timeout.0,
+            drain_timeout: self.sections().proxy.drain_timeout.0,
+            lame_duck_timeout: self.sections().proxy.lame_duck_timeout.0,
+            max_headers: Limits::max_headers_of(&self.sections().constraints),
         };
         match self.part {
             Part::Everything | Part::Proxy => limits,
@@ -390,7 +385,7 @@ impl Plan {
         let (stop, mut stopped) = watch::channel(false);
         let (told, late_first_start) = oneshot::channel();
         let snapshots = self.snapshots();
-        let policy = Arc::clone(&self.policy);
+        let policy = Arc::clone(self.policy());
         let mut tasks = Vec::new();
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(policy.spawn_refresh());
@@ -413,8 +408,9 @@ impl Plan {
         });
         Server {
             address: opened.address,
+            renewal: self.renewal,
             first_start: opened.first_start,
-            late_first_start,
+            late_first_start: Some(late_first_start),
             stop,
             ended,
         }
@@ -424,14 +420,14 @@ impl Plan {
         match self.part {
             // It keeps a policy snapshot only, for which there is room when there is one.
             Part::Proxy => return Ok(()),
-            Part::AccountServer => make_directory(&self.storage.data)?,
+            Part::AccountServer => make_directory(&self.sections().storage.data)?,
             Part::Everything | Part::ObjectServer => {
-                make_directory(&self.storage.data)?;
-                make_directory(&self.storage.objects())?;
+                make_directory(&self.sections().storage.data)?;
+                make_directory(&self.sections().storage.objects())?;
             }
         }
         self.keys.save().map_err(|source| StartError::Data {
-            path: self.storage.keys().display().to_string(),
+            path: self.sections().storage.keys().display().to_string(),
             source,
         })
     }
@@ -456,12 +452,26 @@ impl Server {
         self.first_start.as_ref()
     }
 
-    /// Waits for what a first start has to tell whose database was not there at once; for ever, where there is nothing.
+    /// Waits for what a first start has to tell whose database was not there at once; for ever, where there is nothing, or
+    /// nothing more.
     pub async fn late_first_start(&mut self) -> FirstStart {
-        match (&mut self.late_first_start).await {
-            Ok(told) => told,
-            Err(_) => std::future::pending().await,
+        if let Some(waiting) = &mut self.late_first_start {
+            let told = waiting.await;
+            self.late_first_start = None;
+            if let Ok(told) = told {
+                return told;
+            }
         }
+        std::future::pending().await
+    }
+
+    /// Takes over what `config` says, for all requests from now on; none that is under way notices. Settings that hold
+    /// only after a restart stay as they were; they are returned as `[section] key`.
+    ///
+    /// # Errors
+    /// Everything that is wrong; then nothing has changed.
+    pub fn renew(&self, config: Config) -> Result<Vec<String>, Mistakes> {
+        self.renewal.renew(config)
     }
 
     /// Lets requests that are under way end, and closes everything.

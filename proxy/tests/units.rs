@@ -64,3 +64,21 @@ fn the_units_end_no_server_before_it_has_drained() {
         assert!(seconds > drain.as_secs(), "{unit}");
     }
 }
+
+#[test]
+fn the_units_have_their_server_read_the_configuration_again() {
+    for unit in [
+        "stobj",
+        "stobj-proxy",
+        "stobj-object-server",
+        "stobj-account-server",
+    ] {
+        let service = read(&format!("{unit}.service"));
+        let mut lines = service.lines();
+        let last = lines.rfind(|line| line.starts_with("ExecReload="));
+        assert_eq!(last, Some("ExecReload=/bin/kill -HUP $MAINPID"), "{unit}");
+    }
+    // systemd says what is wrong to whoever asks it to reload.
+    let (service, check) = (read("stobj.service"), "/usr/bin/stobj config check --config");
+    assert!(service.contains(&format!("ExecReload={check}")));
+}

@@ -73,6 +73,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Lets it hang: it keeps its connections, and the kernel makes new ones for it, but it does nothing.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::client::{Client, Endpoint};
+use crate::cluster::until;
 use crate::log::Log;
 use crate::process::Process;
 
@@ -15,6 +16,9 @@ pub use choice::{Database, Shape};
 
 /// Names another Swift to send the requests to, such as `127.0.0.1:18080`, so that a test can be proven right on it.
 const FOREIGN_ENDPOINT: &str = "STOBJ_TEST_ENDPOINT";
+
+/// What a server says when it has read its configuration again, whatever came of it.
+const READ_AGAIN: &str = "the configuration was read again";
 
 /// The administrator's password in every test.
 pub const ADMIN_PASSWORD: &str = "admin";
@@ -105,20 +109,39 @@ impl Server {
 
     /// The numbers of all processes, that of [`Server::process_id`] first.
     pub fn process_ids(&self) -> Vec<u32> {
-        let own = self.own();
-        std::iter::once(&own.process)
-            .chain(&own.behind)
-            .map(Process::id)
-            .collect()
+        self.processes().map(Process::id).collect()
     }
 
     /// The most memory that any of the processes ever held, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let own = self.own();
-        let peaks = std::iter::once(&own.process)
-            .chain(&own.behind)
-            .map(Process::peak_memory);
+        let peaks = self.processes().map(Process::peak_memory);
         peaks.max().expect("a server has a process")
+    }
+
+    /// Asks all processes to read the configuration again.
+    pub fn hang_up(&self) {
+        self.processes().for_each(Process::hang_up);
+    }
+
+    /// Has all processes read the configuration again, which is `settings` now (and the users), and waits until each has
+    /// said what came of it.
+    pub async fn reload(&mut self, settings: &str) {
+        let own = self.own.as_mut().expect("only a server of our own is reloaded");
+        own.builder = own.builder.clone().without_settings().setting(settings);
+        own.builder.write_configuration();
+        let told = |process: &Process| process.log().lines_with(READ_AGAIN).len();
+        let before: Vec<usize> = self.processes().map(told).collect();
+        self.hang_up();
+        let all_told = || async {
+            let mut now = self.processes().map(told).zip(&before);
+            now.all(|(now, before)| now > *before)
+        };
+        until("each process has read its configuration again", all_told).await;
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        let own = self.own();
+        std::iter::once(&own.process).chain(&own.behind)
     }
 
     /// Asks the server to end; it goes on with what it began.

@@ -22,6 +22,7 @@ const RULES: &str = "filter.firewall.rules";
 
 /// Builds the filter around `inner`.
 pub fn build(config: &mut Config, context: &mut Context, inner: FunctionalService) -> FunctionalService {
+    context.firewall_hits.forget_unused();
     let written: Vec<RuleSettings> = config.read_list(RULES);
     let mut rules = Vec::with_capacity(written.len());
     for (at, settings) in written.into_iter().enumerate() {

@@ -6,8 +6,9 @@ use std::net::TcpListener;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use common::config::Config;
 use listenfd::ListenFd;
-use proxy::serve::{Part, Plan};
+use proxy::serve::{Part, Plan, Server};
 use proxy::settings::{Log, LogFormat};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,7 +36,9 @@ pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
         Part::AccountServer => ("cluster", "account_server"),
     };
     let listen = arguments.listen.clone().map(|listen| (section, key, listen));
-    let plan = match Plan::new(part, arguments.source.load(listen)) {
+    let source = arguments.source.clone();
+    let load = move || source.load(listen.clone());
+    let plan = match Plan::new(part, load()) {
         Ok(plan) => plan,
         Err(mistakes) => bail!("the configuration has mistakes:\n{mistakes}"),
     };
@@ -45,27 +48,57 @@ pub(super) fn run(part: Part, arguments: &Serve) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no threads can be started")?;
-    runtime.block_on(serve(plan, socket))
+    runtime.block_on(serve(plan, socket, load))
 }
 
-async fn serve(plan: Plan, socket: Option<TcpListener>) -> anyhow::Result<()> {
-    let mut ends = Ends::new().context("signals cannot be caught")?;
+/// Until the end; `load` reads the configuration again.
+async fn serve(
+    plan: Plan,
+    socket: Option<TcpListener>,
+    load: impl Fn() -> Config + Clone + Send + 'static,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("signals cannot be caught")?;
     let mut server = plan.start_on(socket).await?;
     if let Some(told) = server.first_start() {
         say(told)?;
     }
     say(format_args!("listening on http://{}", server.address()))?;
-    tokio::select! {
-        () = ends.next() => {}
-        told = server.late_first_start() => {
-            say(told)?;
-            ends.next().await;
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::End => break,
+                Wish::Renewal => renew(&server, load.clone()).await,
+            },
+            told = server.late_first_start() => say(told)?,
         }
     }
     tracing::info!("ending, as soon as the requests under way are answered; a second signal ends at once");
     tokio::select! {
         stopped = server.stop() => stopped.context("not everything could be written down"),
-        () = ends.next() => bail!("ended at once; what was under way is lost"),
+        () = signals.end() => bail!("ended at once; what was under way is lost"),
+    }
+}
+
+/// Reads the configuration again, and says what came of it.
+async fn renew(server: &Server, load: impl FnOnce() -> Config + Send + 'static) {
+    let config = match tokio::task::spawn_blocking(load).await {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("the configuration could not be read again: {error}");
+            return;
+        }
+    };
+    match server.renew(config) {
+        Ok(needing_restart) => {
+            if !needing_restart.is_empty() {
+                let settings = needing_restart.join(", ");
+                tracing::warn!("changed, but not before a restart: {settings}");
+            }
+            tracing::info!("the configuration was read again; it holds for every request from now on");
+        }
+        Err(mistakes) => tracing::error!(
+            "the configuration was read again and has mistakes; what held before goes on:\n{mistakes}"
+        ),
     }
 }
 
@@ -80,25 +113,41 @@ fn socket_handed_over() -> anyhow::Result<Option<TcpListener>> {
         .context("the socket that was handed over")
 }
 
-/// The signals that ask for the end.
-struct Ends {
-    terminate: Signal,
-    interrupt: Signal,
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    End,
+    /// That the configuration is read again.
+    Renewal,
 }
 
-impl Ends {
+/// The signals that ask for something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Wish::End,
+            _ = self.interrupt.recv() => Wish::End,
+            _ = self.hang_up.recv() => Wish::Renewal,
         }
+    }
+
+    /// The next that asks for the end: who is ending reads nothing again.
+    async fn end(&mut self) {
+        while self.next().await != Wish::End {}
     }
 }
 

@@ -167,7 +167,7 @@ impl Builder {
         Process::start(&mut command).await
     }
 
-    fn write_configuration(&self) -> PathBuf {
+    pub(super) fn write_configuration(&self) -> PathBuf {
         let path = self.directory().join("stobj.toml");
         let text = match self.settings.contains("[[user]]") {
             true => self.settings.clone(),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use common::functional::{Action, Caller, Context};
 use globset::{GlobBuilder, GlobMatcher};
@@ -54,9 +54,10 @@ pub struct RuleSettings {
     pub paths: Vec<String>,
 }
 
-/// How often each rule has decided, by what the rule says: counters outlive a change of other rules.
+/// How often each rule has decided, by what the rule says: counters outlive a change of other rules, and end with the
+/// last pipeline that has the rule.
 #[derive(Clone, Debug, Default)]
-pub struct Hits(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
+pub struct Hits(Arc<Mutex<HashMap<String, Weak<AtomicU64>>>>);
 
 /// What of a request rules look at.
 pub(super) struct Asked<'a> {
@@ -150,8 +151,16 @@ impl<'a> Asked<'a> {
 }
 
 impl Hits {
+    /// Forgets the counters of rules that no pipeline has any more.
+    pub(super) fn forget_unused(&self) {
+        self.0.lock().retain(|_, counter| counter.strong_count() > 0);
+    }
+
     fn of(&self, rule: &str) -> Arc<AtomicU64> {
-        Arc::clone(self.0.lock().entry(rule.to_owned()).or_default())
+        let mut counters = self.0.lock();
+        let counter = counters.get(rule).and_then(Weak::upgrade).unwrap_or_default();
+        counters.insert(rule.to_owned(), Arc::downgrade(&counter));
+        counter
     }
 }
 

@@ -168,12 +168,18 @@ fn what_is_wrong_with_a_rule_is_told() {
 fn counters_belong_to_what_a_rule_says() {
     let hits = Hits::default();
     let made = |text| Rule::new(rule(text), &hits).unwrap();
-    made(r#"{"name": "old", "decision": "deny", "paths": ["a"]}"#).count();
-    assert_eq!(
-        made(r#"{"name": "new", "decision": "deny", "paths": ["a"]}"#).hits(),
-        1
-    );
+    let old = made(r#"{"name": "old", "decision": "deny", "paths": ["a"]}"#);
+    old.count();
+    let new = made(r#"{"name": "new", "decision": "deny", "paths": ["a"]}"#);
+    assert_eq!(new.hits(), 1);
     assert_eq!(made(r#"{"decision": "deny", "paths": ["b"]}"#).hits(), 0);
+    // As long as anybody has the rule, it is counted.
+    drop(old);
+    hits.forget_unused();
+    assert_eq!(made(r#"{"decision": "deny", "paths": ["a"]}"#).hits(), 1);
+    drop(new);
+    hits.forget_unused();
+    assert_eq!(made(r#"{"decision": "deny", "paths": ["a"]}"#).hits(), 0);
 }
 
 /// Globs as the guide describes them, by trying everything.
