@@ -30,6 +30,7 @@ mod confine;
 mod container;
 mod descriptors;
 mod fresh;
+mod kept;
 mod name;
 mod place;
 mod present;

@@ -11,6 +11,7 @@ use common::Body;
 use common::range::ByteRange;
 use http_body::{Frame, SizeHint};
 use rustix::fd::OwnedFd;
+use rustix::fs::Stat;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
@@ -28,7 +29,7 @@ const LARGE: u64 = 1 << 20;
 /// An object open for reading.
 #[derive(Debug)]
 pub(super) struct FileReader {
-    pub(super) file: OwnedFd,
+    pub(super) file: Arc<File>,
     pub(super) size: u64,
     /// Whether reads that do not wait are worth trying.
     pub(super) tries_nowait: bool,
@@ -51,17 +52,14 @@ impl Reader for FileReader {
             tries_nowait: self.tries_nowait,
             ahead: None,
             room: self.room,
-            file: Arc::new(File {
-                file: Some(self.file),
-                size: self.size,
-            }),
+            file: self.file,
         })
     }
 }
 
 /// A file that is closed where that may take its time.
 #[derive(Debug)]
-struct File {
+pub(super) struct File {
     file: Option<OwnedFd>,
     size: u64,
 }
@@ -168,6 +166,17 @@ impl FileBody {
 }
 
 impl File {
+    pub(super) fn new(file: OwnedFd, size: u64) -> Self {
+        Self {
+            file: Some(file),
+            size,
+        }
+    }
+
+    pub(super) fn stat(&self) -> Result<Stat, Errno> {
+        rustix::fs::fstat(self.descriptor()?)
+    }
+
     fn descriptor(&self) -> Result<&OwnedFd, Errno> {
         self.file.as_ref().ok_or(Errno::BADF)
     }

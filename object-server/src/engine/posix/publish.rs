@@ -42,6 +42,7 @@ impl Store {
     ) -> Result<Changed, EngineError> {
         let container = self.container(&path.account, &path.container, Wait::Allowed)?;
         let container = container.ok_or(EngineError::NoContainer)?;
+        let _changing = self.kept().changing(path);
         let place = Place::of(&path.object);
         let mut old = None;
         let mut sync = SyncSet::default();
@@ -195,6 +196,7 @@ impl Store {
         let place = Place::of(&path.object);
         let parent = confine::existing_directory(&container.directory, place.parent(), Wait::Allowed)?;
         let Some(parent) = parent else { return Ok(None) };
+        let _changing = self.kept().changing(path);
         let mut sync = SyncSet::default();
         let mut chunk_path = None;
         let old = {
@@ -244,6 +246,7 @@ impl Store {
         let Some(container) = self.container(&path.account, &path.container, Wait::Allowed)? else {
             return Ok(None);
         };
+        let _changing = self.kept().changing(path);
         let place = Place::of(&path.object);
         let stripe = self.stripes().lock(&container.path, place.stripe());
         let mut node = confine::node(&container.directory, place.plain(), Wait::Allowed)?;

@@ -146,7 +146,7 @@ impl Stage for FileStage {
             let flushing = self.flushing.take();
             let is_flushed = flushing.is_none();
             let sealed = super::blocking(move || {
-                let present = store.look_up_now(&path)?.map(|(_, attributes)| attributes);
+                let present = store.look_at(&path)?;
                 let mut sealed = Sealed::new(&store, path, publication, written, &buffer, present.as_ref())?;
                 // Mostly nobody is in the way, and all of it is one job.
                 if is_flushed && sealed.publication.is_ready()? {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::descriptors::Descriptors;
 use super::fresh::Fresh;
+use super::kept::Kept;
 use super::probe::{self, Abilities};
 use super::room::Room;
 use super::root::{self, Root};
@@ -30,6 +31,7 @@ pub(super) struct Store {
     stripes: Stripes,
     fresh: Fresh,
     descriptors: Descriptors,
+    kept: Kept,
     room: Arc<Room>,
     points: FailurePoints,
     next_number: AtomicU64,
@@ -55,6 +57,7 @@ impl Store {
             stripes: Stripes::new(),
             fresh: Fresh::default(),
             descriptors: Descriptors::default(),
+            kept: Kept::default(),
             room: Arc::default(),
             points: settings.failure_points.clone(),
             next_number: AtomicU64::new(root::random()?),
@@ -118,6 +121,10 @@ impl Store {
 
     pub(super) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Memory for bodies.
