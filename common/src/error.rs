@@ -75,6 +75,8 @@ pub enum Outcome {
     RangeNotSatisfiable(Box<object::Info>),
     /// 422: the body is not the announced one.
     Unprocessable,
+    /// 429: too many failed attempts; try again after so many seconds.
+    TooManyAttempts(u64),
     /// 431: too many headers.
     HeadersTooLarge,
     /// 498: slow down.
@@ -114,6 +116,7 @@ impl Outcome {
             Self::UriTooLong => 414,
             Self::RangeNotSatisfiable(_) => 416,
             Self::Unprocessable => 422,
+            Self::TooManyAttempts(_) => 429,
             Self::HeadersTooLarge => 431,
             Self::RateLimited => 498,
             Self::ClientGone => 499,
@@ -153,6 +156,10 @@ impl Outcome {
                 "None of the ranges lies within the object.",
             ),
             Self::Unprocessable => ("Unprocessable Entity", "The body is not the announced one."),
+            Self::TooManyAttempts(_) => (
+                "Too Many Requests",
+                "There were too many failed attempts; try again later.",
+            ),
             Self::HeadersTooLarge => ("Request Header Fields Too Large", "There are too many headers."),
             Self::RateLimited => ("Rate Limited", "Slow down."),
             Self::ClientGone => ("Client Disconnect", "The client hung up."),
@@ -211,6 +218,12 @@ impl Error {
             retry_after.map(|after| after.as_secs().max(1)),
         ))
         .caused_by(source)
+    }
+
+    /// 429, with how long to wait.
+    pub fn too_many_attempts(wait: Duration) -> Self {
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        Self::new(Outcome::TooManyAttempts(wait.as_secs() + begun))
     }
 
     /// The request was decided under an older generation; `unread` is its body, untouched.
@@ -292,7 +305,9 @@ impl Error {
         match outcome {
             Outcome::MethodNotAllowed(methods) => set(header::ALLOW, methods.join(", ")),
             Outcome::Disabled => set(X_RESOURCE_STATE, State::Disable.as_str().into()),
-            Outcome::Unavailable(Some(seconds)) => set(header::RETRY_AFTER, seconds.to_string()),
+            Outcome::Unavailable(Some(seconds)) | Outcome::TooManyAttempts(seconds) => {
+                set(header::RETRY_AFTER, seconds.to_string());
+            }
             Outcome::NotModified(info) | Outcome::PreconditionFailed(Some(info)) => {
                 set(header::ETAG, info.etag.to_string());
                 set(header::LAST_MODIFIED, info.timestamp.http_date());
@@ -399,6 +414,7 @@ mod tests {
             Outcome::UriTooLong,
             Outcome::RangeNotSatisfiable(info()),
             Outcome::Unprocessable,
+            Outcome::TooManyAttempts(7),
             Outcome::HeadersTooLarge,
             Outcome::RateLimited,
             Outcome::ClientGone,

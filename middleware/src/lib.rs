@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod acl;
+mod attempts;
 mod bounded;
 mod extension;
 mod features;
@@ -17,6 +18,7 @@ pub mod semantic;
 #[cfg(test)]
 mod testing;
 
+pub use attempts::Attempts;
 pub use extension::{
     Authenticated, ClientAddress, InboundTimestamp, PeerAddress, RenderListing, TransactionId,
 };

@@ -38,6 +38,10 @@ pub struct Entry {
     pub(crate) identity: OnceLock<Arc<Identity>>,
 }
 
+/// A token that is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked;
+
 #[derive(Default)]
 struct Table {
     version: u64,
@@ -97,12 +101,15 @@ impl PolicyCache {
         self.table.read().by_id.get(&id).cloned()
     }
 
-    /// The user of this number, unless this token of theirs is void.
-    pub fn by_token(&self, user_id: u64, token_id: u64) -> Option<Arc<Entry>> {
+    /// The user of this number, when there is one, unless this token of theirs is void.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn by_token(&self, user_id: u64, token_id: u64) -> Result<Option<Arc<Entry>>, Revoked> {
         let table = self.table.read();
         match table.is_revoked(user_id, token_id) {
-            true => None,
-            false => table.by_id.get(&user_id).cloned(),
+            true => Err(Revoked),
+            false => Ok(table.by_id.get(&user_id).cloned()),
         }
     }
 

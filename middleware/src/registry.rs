@@ -13,17 +13,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use common::Clock;
 use common::config::Config;
 use common::constraints::Constraints;
 use common::service::{FunctionalService, HttpService};
 use common::token::Keyring;
+use common::{Clock, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{
     auth, catch_errors, cors, gatekeeper, healthcheck, info, listing_formats, proxy_logging,
 };
-use crate::{Features, InfoCache, PolicyCache, guard, semantic};
+use crate::{Attempts, Features, InfoCache, PolicyCache, guard, semantic};
 
 mod order;
 
@@ -42,6 +42,11 @@ pub struct Context {
     pub info_cache: Arc<InfoCache>,
     /// Who can log in.
     pub policy: Arc<PolicyCache>,
+    /// Above the semantic filters: where a filter of the protocol stack sends functional requests on a client's behalf.
+    /// It is there when the first of them is built.
+    pub entrance: FunctionalService,
+    /// Who failed to log in.
+    pub attempts: Arc<Attempts>,
     /// What `/info` tells; filters add to it while they are built.
     pub features: Features,
     /// How often each rule of the firewall has decided.
@@ -63,6 +68,8 @@ impl Context {
             info_cache: Arc::new(InfoCache::new(owner.clone())),
             policy: Arc::new(PolicyCache::new(owner.clone())),
             owner,
+            entrance: nowhere(),
+            attempts: Arc::default(),
             keyring,
             constraints,
             features: Features::default(),
@@ -288,6 +295,7 @@ pub fn build(
             }
         }
     }
+    context.entrance = functional.clone();
     let mut http = functionalise(functional);
     for filter in settings.filters(Stack::Protocol) {
         if let Build::Protocol(build) = filter.build {
@@ -295,6 +303,12 @@ pub fn build(
         }
     }
     http
+}
+
+/// Of a pipeline that is not built yet.
+fn nowhere() -> FunctionalService {
+    let refused = || Err(Error::unavailable("the pipeline is not built yet", None));
+    FunctionalService::from_fn(move |_| Box::pin(std::future::ready(refused())))
 }
 
 impl Settings {

@@ -84,6 +84,14 @@ impl Client {
         }
     }
 
+    /// The same account, asked with this token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// The path of the account's URL: `/v1/AUTH_test`.
     pub fn base(&self) -> &str {
         &self.base

@@ -1,7 +1,7 @@
 //! `auth`: who calls. Log-in by name and password for a token, and tokens for an identity.
 //!
-//! Follows Swift's "TempAuth" page (auth v1): `GET /auth/v1.0` with `X-Auth-User: account:user` and `X-Auth-Key`. The
-//! users are the policy's, so that log-in needs no database; tokens are signed, so that checking one needs nothing
+//! Follows Swift's "TempAuth" page (auth v1): `GET /auth/v1.0` with `X-Auth-User: account:user` (or an e-mail address)
+//! and `X-Auth-Key`; `DELETE` there makes a token void. The users are the policy's, so that log-in needs no database; tokens are signed, so that checking one needs nothing
 //! but the policy. Whether the caller *may* is decided by the guard `authorise`; here only who it *is*.
 //!
 //! A token that starts with our reseller prefix and is not valid is 401 at once, for public content too, so that a
@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use common::config::Config;
 use common::functional::{Caller, Identity};
-use common::service::HttpService;
-use common::token::Keyring;
-use common::{Body, Clock, Error};
+use common::service::{FunctionalService, HttpService};
+use common::token::{Keyring, Token};
+use common::{Body, Clock, Error, Outcome};
 use http::header::HeaderMap;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,9 +26,10 @@ use crate::filter::{ProtocolFilter, pass, protocol};
 use crate::policy::{Entry, PolicyCache};
 use crate::registry::Context;
 use crate::resource::{add_realm, realm_of, unauthorized};
-use crate::{Authenticated, TransactionId};
+use crate::{Attempts, Authenticated, TransactionId};
 
 mod login;
+mod revoke;
 mod settings;
 
 pub(crate) use settings::{Checked, checked};
@@ -48,6 +49,8 @@ pub fn build(config: &mut Config, context: &mut Context, inner: HttpService) -> 
         checked,
         keyring: context.keyring.clone(),
         policy: Arc::clone(&context.policy),
+        attempts: Arc::clone(&context.attempts),
+        entrance: context.entrance.clone(),
         issued: Mutex::new(BoundedMap::new(REMEMBERED_TOKENS)),
         waiting: Semaphore::new(WAITING_LOGINS),
         inner,
@@ -58,6 +61,9 @@ struct Auth {
     checked: Arc<Checked>,
     keyring: Keyring,
     policy: Arc<PolicyCache>,
+    attempts: Arc<Attempts>,
+    /// Where it sends functional requests on clients' behalf.
+    entrance: FunctionalService,
     /// The last token of each user.
     issued: Mutex<BoundedMap<u64, login::Issued>>,
     waiting: Semaphore,
@@ -75,7 +81,9 @@ impl ProtocolFilter for Auth {
         }
         let path = request.uri().path();
         if let Some(rest) = path.strip_prefix(&self.checked.settings.auth_prefix) {
-            return self.login(rest, request.method(), request.headers()).await;
+            let rest = rest.to_owned();
+            // In a box of its own, so that the future of every other request is no larger than it must be.
+            return Box::pin(self.answer(&rest, request)).await;
         }
         let Ok(caller) = self.authenticate(request.headers()).await else {
             return unauthorized(realm_of(path).as_deref());
@@ -94,6 +102,23 @@ impl ProtocolFilter for Auth {
 struct InvalidToken;
 
 impl Auth {
+    /// Answers a request to what lies below the prefix of log-in; `rest` is the path behind it.
+    async fn answer(&self, rest: &str, request: Request<Body>) -> Response<Body> {
+        let account = match login::account_in_path(rest) {
+            Ok(account) => account,
+            Err(error) => return error.into_response(),
+        };
+        let (head, _) = request.into_parts();
+        match head.method {
+            Method::GET => self.login(account, &head).await,
+            Method::DELETE => self.revoke(&head).await,
+            _ => {
+                let methods = vec!["GET".to_owned(), "DELETE".to_owned()];
+                Error::from(Outcome::MethodNotAllowed(methods)).into_response()
+            }
+        }
+    }
+
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, InvalidToken> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let token = text("x-auth-token").or_else(|| text("x-storage-token"));
@@ -118,20 +143,26 @@ impl Auth {
 
     /// Whose the token is; `token` is without its reseller prefix.
     async fn identify(&self, token: &str) -> Option<Arc<Identity>> {
+        let (entry, _) = self.verified(token).await?;
+        Some(self.identity_of(&entry))
+    }
+
+    /// What a valid token says, and of whom.
+    async fn verified(&self, token: &str) -> Option<(Arc<Entry>, Token)> {
         let token = token.strip_prefix("tk")?;
         let token = self.keyring.verify(token, Clock::now()).ok()?;
         let is_behind = |entry: &Option<Arc<Entry>>| match entry {
             Some(entry) => entry.user.generation < token.generation,
             None => true,
         };
-        let mut entry = self.policy.by_id(token.user_id);
+        let mut entry = self.policy.by_token(token.user_id, token.token_id).ok()?;
         if is_behind(&entry) {
             // Another server knew the user when it signed the token.
             self.refresh_policy().await;
-            entry = self.policy.by_id(token.user_id);
+            entry = self.policy.by_token(token.user_id, token.token_id).ok()?;
         }
         let entry = entry.filter(|entry| entry.user.generation == token.generation)?;
-        Some(self.identity_of(&entry))
+        Some((entry, token))
     }
 
     fn identity_of(&self, entry: &Entry) -> Arc<Identity> {

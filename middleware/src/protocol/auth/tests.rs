@@ -32,7 +32,19 @@ fn serving(policies: Vec<policy::Policy>) -> PolicyCache {
 }
 
 fn filter(policy: PolicyCache, keyring: Keyring, inner: HttpService) -> HttpService {
+    let entrance = Answering::with(|_| Err(Error::internal("nothing is asked")));
+    filter_with(policy, keyring, entrance, inner)
+}
+
+fn filter_with(
+    policy: PolicyCache,
+    keyring: Keyring,
+    entrance: FunctionalService,
+    inner: HttpService,
+) -> HttpService {
     protocol(Auth {
+        attempts: Arc::default(),
+        entrance,
         checked: Arc::new(Checked {
             settings: Settings::default(),
             reseller: Reseller::default(),
@@ -161,6 +173,7 @@ async fn other_requests_to_the_token_path() {
     let filter = ready(inner).await;
     for (method, path, status) in [
         ("POST", "/auth/v1.0", 405),
+        ("DELETE", "/auth/v1.0", 401),
         ("HEAD", "/auth/v1", 405),
         ("GET", "/auth/v3", 400),
         ("GET", "/auth/v1/a/b/c", 404),
@@ -266,4 +279,156 @@ async fn too_many_waiting_logins_are_sent_away() {
         .collect();
     assert_eq!(statuses.iter().filter(|&&status| status == 200).count(), 2);
     assert_eq!(statuses.iter().filter(|&&status| status == 503).count(), 4);
+}
+
+async fn login_for(filter: &HttpService, life: &str) -> Response<Body> {
+    let headers = [
+        ("x-auth-user", "test:tester"),
+        ("x-auth-key", PASSWORD),
+        ("x-auth-token-lifetime", life),
+    ];
+    filter
+        .handle(request("GET", "/auth/v1.0", &headers))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_life_can_be_shortened_and_never_lengthened() {
+    let filter = ready(remembering().0).await;
+    let usual = login(&filter, "test:tester", PASSWORD).await;
+    let left = |response: &Response<Body>| {
+        let left = response.headers()["x-auth-token-expires"].to_str().unwrap();
+        left.parse::<u64>().unwrap()
+    };
+    let short = login_for(&filter, "60").await;
+    assert!((58..=60).contains(&left(&short)), "{}", left(&short));
+    assert_ne!(short.headers()["x-auth-token"], usual.headers()["x-auth-token"]);
+    let long = login_for(&filter, "9999999999999").await;
+    assert!(left(&long) <= 86_400);
+    assert_eq!(long.headers()["x-auth-token"], usual.headers()["x-auth-token"]);
+    let again = login(&filter, "test:tester", PASSWORD).await;
+    assert_eq!(again.headers()["x-auth-token"], usual.headers()["x-auth-token"]);
+    for wrong in ["0", "-1", "1d", "", "99999999999999999999999"] {
+        assert_eq!(login_for(&filter, wrong).await.status(), 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_email_address_logs_in() {
+    let mut all = users().await;
+    all[1].email = Some("tester3@example.org".to_owned());
+    let policy = serving(vec![policy::Policy {
+        version: 1,
+        users: all,
+        ..policy::Policy::default()
+    }]);
+    policy.refresh().await.unwrap();
+    let filter = filter(policy, keyring(), remembering().0);
+    let response = login(&filter, "Tester3@Example.org", PASSWORD).await;
+    assert_eq!(response.status(), 200);
+    let url = response.headers()["x-storage-url"].to_str().unwrap();
+    assert!(url.ends_with("/v1/AUTH_test"));
+    for user in ["tester3@example.org", "nobody@example.org"] {
+        let refused = login(&filter, user, "wrong").await;
+        assert_eq!(refused.status(), 401);
+        assert_eq!(refused.headers()["www-authenticate"], "Swift realm=\"unknown\"");
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_must_wait_whether_there_is_such_a_user_or_not() {
+    let filter = ready(remembering().0).await;
+    for user in ["test:tester", "test:nobody", "nobody@example.org"] {
+        for _ in 0..10 {
+            assert_eq!(login(&filter, user, "wrong").await.status(), 401, "{user}");
+        }
+        let refused = login(&filter, user, PASSWORD).await;
+        assert_eq!(refused.status(), 429, "{user}");
+        let wait: u64 = refused.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((1..=10).contains(&wait), "{wait}");
+    }
+    assert_eq!(login(&filter, "test:tester3", PASSWORD).await.status(), 200);
+}
+
+/// A filter before a policy from which the second question learns of `revoked`, and what it has asked for.
+async fn revoking(revoked: policy::Revocation) -> (HttpService, Arc<Mutex<Vec<common::functional::Action>>>) {
+    let all = users().await;
+    let policies = [Vec::new(), vec![revoked]].map(|revocations| policy::Policy {
+        version: 1 + revocations.len() as u64,
+        users: all.clone(),
+        revocations,
+        ..policy::Policy::default()
+    });
+    let policy = serving(policies.to_vec());
+    policy.refresh().await.unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&asked);
+    let entrance = Answering::with_request(move |request| {
+        let Caller::User(identity) = request.context.authority.caller() else {
+            panic!("anonymous")
+        };
+        assert_eq!(identity.name, "test:tester");
+        sink.lock().push(request.action);
+        let written = common::functional::user::Written { created: false };
+        Ok(Reply::new(Answer::UserRevoke(written)))
+    });
+    let filter = filter_with(policy, keyring(), entrance, remembering().0);
+    (filter, asked)
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_void_at_once() {
+    let revocation = policy::Revocation {
+        user_id: 1,
+        token_id: 7,
+        expires: Timestamp::from_seconds(FAR),
+    };
+    let (filter, asked) = revoking(revocation).await;
+    let this = token(1, 1, FAR);
+    let status = |method: &'static str, path: &'static str, token: String| {
+        let sent = filter.handle(request(method, path, &[("x-auth-token", &token)]));
+        async move { sent.await.unwrap().status().as_u16() }
+    };
+    assert_eq!(status("GET", "/v1/AUTH_test", this.clone()).await, 200);
+    assert_eq!(status("DELETE", "/auth/v1.0?all=maybe", this.clone()).await, 400);
+    assert_eq!(status("DELETE", "/auth/v1.0", this.clone()).await, 204);
+    let revoke = common::functional::user::Revoke {
+        account: "test".into(),
+        name: "tester".into(),
+        token: Some(common::functional::user::RevokedToken {
+            token_id: 7,
+            expires: Timestamp::from_seconds(FAR),
+        }),
+    };
+    assert_eq!(*asked.lock(), [revoke.into()]);
+    assert_eq!(status("GET", "/v1/AUTH_test", this.clone()).await, 401);
+    assert_eq!(status("DELETE", "/auth/v1.0", this).await, 401);
+    // The same number, of another user.
+    assert_eq!(status("GET", "/v1/AUTH_test", token(2, 1, FAR)).await, 200);
+}
+
+#[tokio::test]
+async fn all_tokens_can_be_revoked() {
+    let none = policy::Revocation {
+        user_id: 9,
+        token_id: 9,
+        expires: Timestamp::from_seconds(FAR),
+    };
+    let (filter, asked) = revoking(none).await;
+    let headers = [("x-storage-token", token(1, 1, FAR))];
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let sent = request("DELETE", "/auth/v1.0?all=true", &headers);
+    assert_eq!(filter.handle(sent).await.unwrap().status(), 204);
+    let first = asked.lock().remove(0);
+    assert!(matches!(first, common::functional::Action::UserRevoke(revoke) if revoke.token.is_none()));
+    let forged = request("DELETE", "/auth/v1.0", &[("x-auth-token", "AUTH_tkforged")]);
+    assert_eq!(filter.handle(forged).await.unwrap().status(), 401);
 }
