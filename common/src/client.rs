@@ -312,14 +312,14 @@ fn changes_nothing_twice(action: &Action) -> bool {
     let Some((system, verb)) = action.name().split_once('/') else {
         return false;
     };
-    matches!(system, "info" | "mirror" | "policy") || matches!(verb, "get" | "head" | "list")
+    matches!(system, "info" | "mirror" | "policy") || matches!(verb, "get" | "head" | "list" | "show")
 }
 
 /// Whether it only asks.
 fn is_question(action: &Action) -> bool {
     let name = action.name();
     let verb = name.rsplit('/').next().unwrap_or(name);
-    matches!(verb, "get" | "head" | "list" | "open" | "fetch") || verb.starts_with("list_")
+    matches!(verb, "get" | "head" | "list" | "show" | "open" | "fetch") || verb.starts_with("list_")
 }
 
 /// A `Stale` answer has the body with it, as in one process.

@@ -22,6 +22,7 @@ pub mod listing;
 pub mod mirror;
 pub mod object;
 pub mod policy;
+pub mod quota;
 pub mod user;
 
 pub use context::{Authority, Caller, Context, Generations, Grant, Identity, Scope};
@@ -226,6 +227,12 @@ actions! {
     "firewall/list" FirewallList(firewall::ListDisabled) -> firewall::DisabledPage, programs;
     /// The rules of the firewall; answered by the proxy itself.
     "firewall/rules" FirewallRules(firewall::ListRules) -> firewall::Rules, programs;
+    /// Changes the limits of an account or a container.
+    "quota/set" QuotaSet(quota::Set) -> quota::Quota, programs;
+    /// What an account or a container holds, and may hold.
+    "quota/show" QuotaShow(quota::Show) -> quota::Quota, programs;
+    /// A page of all accounts and containers that have a limit.
+    "quota/list" QuotaList(quota::List) -> quota::Quotas, programs;
     /// What is needed to decide requests without SQL: users with their verifiers.
     "policy/fetch" PolicyFetch(policy::Fetch) -> policy::Fetched;
     /// Fills a database that was emptied.

@@ -12,6 +12,7 @@ pub mod functional;
 pub mod name;
 pub mod password;
 mod properties;
+pub mod quota;
 pub mod range;
 pub mod sealed;
 mod secret;

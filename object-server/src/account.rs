@@ -307,6 +307,7 @@ impl Owner {
             if is_disabled {
                 account.changes_under_way().await;
             }
+            account.enforce_limits().await;
             let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(Some(row)))?;
             owner.journal.sync(position).await
         })

@@ -196,7 +196,7 @@ impl Owner {
             .await?;
         let node = Node::Container(container.name.clone(), Some(container_row(&attributes)));
         let position = begun.commit(account, Some(PRESENT), Some(PRESENT), node)?;
-        container.set_attributes(attributes);
+        account.set_container_attributes(container, attributes);
         drop(guard);
         let (storage, journal) = tokio::join!(unsynced.sync(), self.journal.sync(position));
         storage?;

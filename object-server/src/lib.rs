@@ -11,6 +11,7 @@ mod mirror_feed;
 pub mod node;
 mod object;
 mod owner;
+mod quota;
 mod server;
 pub mod settings;
 pub mod tree_listing;

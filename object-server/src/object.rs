@@ -13,6 +13,7 @@ mod delete;
 mod post;
 mod put;
 mod read;
+mod room;
 mod state;
 
 /// Whether the object's time has run out at `now`.

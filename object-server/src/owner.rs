@@ -26,11 +26,13 @@ mod checkpoints;
 mod commit;
 mod locks;
 mod recovery;
+mod reservation;
 
 pub(crate) use account::{Account, Container};
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
 use locks::Stripes;
 use recovery::Recovery;
+pub(crate) use reservation::Reservation;
 
 /// The owner.
 #[derive(Debug)]
@@ -107,6 +109,11 @@ impl Owner {
     pub(crate) fn add_account(&self, account: Arc<Account>) {
         self.feed.register(Arc::clone(&account), 0);
         self.accounts.write().insert(account.name.clone(), account);
+    }
+
+    /// Whether the account is in memory.
+    pub(crate) fn is_loaded(&self, name: &AccountName) -> bool {
+        self.accounts.read().contains_key(name)
     }
 
     /// The accounts in memory.

@@ -47,7 +47,7 @@ impl Dispatch {
 impl Servers {
     fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
         match system_of(&request.action) {
-            "info" | "account" | "container" => self.owner.handle(request),
+            "info" | "account" | "container" | "quota" => self.owner.handle(request),
             "object" if matches!(request.action, Action::ObjectCopy(_)) => {
                 // The `copy` filter takes these apart; without it nobody can.
                 refuse(Outcome::NotImplemented.into())
@@ -156,6 +156,7 @@ mod tests {
                     "mirror",
                     "user",
                     "policy",
+                    "quota",
                     "firewall"
                 ]
                 .contains(&system),

@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::room::Allowance;
 use crate::engine::Stage;
 
 /// Bodies up to this size are hashed where they arrive; of larger ones hashing would hold up the disk and the network,
@@ -25,27 +26,26 @@ pub(super) struct Received {
 /// Reads `body` to its end into `stage`.
 ///
 /// # Errors
-/// 413 beyond `limit`, 499 when fewer (or more) bytes come than `announced`, and what the body itself fails with.
+/// 413 beyond what is allowed, 499 when fewer (or more) bytes come than `announced`, and what the body itself fails with.
 pub(super) async fn receive(
     mut body: Body,
     stage: &mut dyn Stage,
     announced: Option<u64>,
-    limit: u64,
+    allowance: &mut Allowance,
 ) -> Result<Received, Error> {
     let mut hasher = Hasher::Inline(Md5::new());
     let mut size = 0;
     while let Some(chunk) = body.chunk().await {
         let chunk = chunk.map_err(broken)?;
         size += chunk.len() as u64;
-        if size > limit {
-            return Err(Outcome::TooLarge.into());
-        }
+        allowance.admit(size)?;
         hasher = hasher.update(&chunk, size).await?;
         stage.write(chunk).await?;
     }
     if announced.is_some_and(|announced| announced != size) {
         return Err(Outcome::ClientGone.into());
     }
+    allowance.end(size)?;
     Ok(Received {
         size,
         etag: Etag::from_md5(hasher.finish().await?),

@@ -9,11 +9,12 @@ use common::functional::object::Path;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
+use super::room::growth;
 use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
-use crate::journal::{Action, Position, Record};
+use crate::journal::{Action, Footprint, Position, Record};
 use crate::mirror_feed::object_row;
 use crate::node::{ObjectAttributes, WriteId};
-use crate::owner::{Account, Begun, Container, Owner, footprint, object_node};
+use crate::owner::{Account, Begun, Container, Owner, Reservation, footprint, object_node};
 
 /// A change, shared between the request and the engine that carries it out.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ struct Inner {
     account: Arc<Account>,
     container: Arc<Container>,
     path: Path,
+    /// What an upload holds since before its body was read.
+    reservation: Option<Arc<Reservation>>,
     progress: Mutex<Progress>,
 }
 
@@ -36,22 +39,27 @@ struct Progress {
     locks: Option<Locks>,
     /// Everybody sees it: it has its place in the account's order, unless the journal did not take it.
     committed: Option<Result<Position, Error>>,
+    /// What it holds of room under limits, until it is durable or has failed.
+    reservation: Option<Arc<Reservation>>,
 }
 
 type Locks = (OwnedRwLockReadGuard<()>, OwnedMutexGuard<()>);
 
 impl Change {
+    /// Of an upload with the room that it holds already; of anything else with none.
     pub(super) fn new(
         owner: &Arc<Owner>,
         account: Arc<Account>,
         container: Arc<Container>,
         path: Path,
+        reservation: Option<Arc<Reservation>>,
     ) -> Self {
         Self(Arc::new(Inner {
             owner: Arc::clone(owner),
             account,
             container,
             path,
+            reservation,
             progress: Mutex::default(),
         }))
     }
@@ -131,6 +139,47 @@ impl Change {
         self.0.account.check_enabled()
     }
 
+    /// Holds room for `size` bytes in the place of `present`, where something is limited by now. For one who has the
+    /// locks: what is held here is counted in the commit.
+    ///
+    /// # Errors
+    /// 413 when there is none.
+    pub(super) fn hold_room(&self, present: Option<&ObjectAttributes>, size: u64) -> Result<(), Error> {
+        match self.0.container.standing().is_limited() {
+            true => self.hold(growth(present, size)),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for what brings nothing: what it frees is held until it is durable.
+    fn watch_room(&self) -> Result<(), Error> {
+        match self.0.container.standing().is_limited() {
+            true => self.hold(Footprint::default()),
+            false => Ok(()),
+        }
+    }
+
+    fn hold(&self, growth: Footprint) -> Result<(), Error> {
+        let Inner {
+            account,
+            container,
+            reservation,
+            progress,
+            ..
+        } = self.0.as_ref();
+        let reservation = match reservation {
+            Some(reservation) => Arc::clone(reservation),
+            None => Reservation::new(account, container),
+        };
+        reservation.hold(growth)?;
+        let mut progress = progress.lock();
+        if let Some(begun) = &mut progress.begun {
+            begun.reservation = Some(Arc::clone(&reservation));
+        }
+        progress.reservation = Some(reservation);
+        Ok(())
+    }
+
     /// Everybody sees it: it gets its place in the order, and its locks go. The journal begins to make that durable while
     /// the engine does its part.
     pub(super) fn commit(&self, changed: &Changed) {
@@ -179,7 +228,7 @@ impl Change {
     /// The same.
     pub(super) async fn remove(self, decide: Decide) -> Result<Option<Changed>, Error> {
         let Inner { owner, path, .. } = self.0.as_ref();
-        let changed = match self.lock().await {
+        let changed = match self.lock().await.and_then(|()| self.watch_room()) {
             Ok(()) => owner.engine.remove(path, decide, self.committed()).await,
             Err(error) => Err(error.into()),
         };
@@ -194,6 +243,22 @@ impl Change {
         &self,
         answer: Result<Option<Changed>, EngineError>,
     ) -> Result<Option<Changed>, Error> {
+        let progress = std::mem::take(&mut *self.0.progress.lock());
+        let reservation = self.0.reservation.clone();
+        let reservation = reservation.or_else(|| progress.reservation.clone());
+        let outcome = self.end(progress, answer).await;
+        // Whoever is answered may count on the room, also when the engine has not let go of the change yet.
+        if let Some(reservation) = reservation {
+            reservation.release();
+        }
+        outcome
+    }
+
+    async fn end(
+        &self,
+        progress: Progress,
+        answer: Result<Option<Changed>, EngineError>,
+    ) -> Result<Option<Changed>, Error> {
         let Inner {
             owner, account, path, ..
         } = self.0.as_ref();
@@ -201,7 +266,8 @@ impl Change {
             begun,
             locks: _locks,
             committed,
-        } = std::mem::take(&mut *self.0.progress.lock());
+            ..
+        } = progress;
         match (answer, begun, committed) {
             (Ok(changed), _, Some(committed)) => {
                 owner.journal.sync(committed?).await?;

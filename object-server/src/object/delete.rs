@@ -26,7 +26,7 @@ impl Owner {
             .await?;
         let present = self.engine.stat(path).await?.ok_or_else(Error::not_found)?;
         check(&present, delete.if_delete_at, context.timestamp)?;
-        let change = Change::new(self, account, container, path.clone());
+        let change = Change::new(self, account, container, path.clone(), None);
         let record = record(context, "object/delete", 204, 0);
         change.announce(Action::Delete, Some(&present), record)?;
         let (if_delete_at, now) = (delete.if_delete_at, context.timestamp);

@@ -32,7 +32,7 @@ impl Owner {
         present.as_ref().map_or(Ok(()), check_enabled)?;
         let live = present.filter(|present| post.open_expired || !is_expired(present, context.timestamp));
         let present = live.ok_or_else(Error::not_found)?;
-        let change = Change::new(self, account, container, path.clone());
+        let change = Change::new(self, account, container, path.clone(), None);
         let record = record(context, "object/post", 202, 0);
         let id = change.announce(Action::Post, Some(&present), record)?;
         let superseded = Superseded::default();

@@ -9,6 +9,7 @@ use common::{Body, Error, Outcome, Timestamp};
 
 use super::body::{Received, receive};
 use super::change::Change;
+use super::room::Allowance;
 use super::{Superseded, check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::{Changed, Publication};
@@ -30,25 +31,23 @@ impl Owner {
     ) -> Result<Stored, Error> {
         let path = &put.path;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
-        // Whoever publishes looks at what is there in any case; before a long body a look is cheap, and may spare it.
-        let is_long = put.content_length.is_none_or(|length| length > LONG);
-        if (put.if_absent || is_long)
-            && let Some(present) = self.engine.stat(path).await?
-        {
-            check_enabled(&present)?;
-            if put.if_absent {
-                must_be_absent(&present, context.timestamp)?;
-            }
-        }
         let limit = self.constraints.max_file_size.0;
         if put.content_length.is_some_and(|length| length > limit) {
             return Err(Outcome::TooLarge.into());
+        }
+        let mut allowance = Allowance::new(limit, &account, &container);
+        // Whoever publishes looks at what is there in any case; before a long body a look is cheap, and may spare it.
+        let is_long = put.content_length.is_none_or(|length| length > LONG);
+        if put.if_absent || is_long || allowance.is_limited() {
+            let present = self.engine.stat(path).await?;
+            may_replace(present.as_ref(), put.if_absent, context.timestamp)?;
+            allowance.reserve(present.as_ref(), put.content_length)?;
         }
         let mut stage = self
             .engine
             .stage(&path.account, &path.container, put.content_length)
             .await?;
-        let received = receive(body, stage.as_mut(), put.content_length, limit).await?;
+        let received = receive(body, stage.as_mut(), put.content_length, &mut allowance).await?;
         if put
             .etag
             .as_ref()
@@ -65,7 +64,8 @@ impl Owner {
                 .unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
             is_current: true,
         };
-        let change = Change::new(self, account, container, put.path.clone());
+        let reservation = allowance.into_reservation();
+        let change = Change::new(self, account, container, put.path.clone(), reservation);
         let superseded = Superseded::default();
         let path = put.path.clone();
         let publication = Box::new(Publishing {
@@ -130,20 +130,15 @@ impl Publication for Publishing {
         Box::pin(self.change.lock())
     }
 
-    /// The switch and the precondition again, and whether a later write was first.
+    /// The switch and the precondition again, whether a later write was first, and whether there is room for what this
+    /// one adds to what it really replaces.
     fn decide(&mut self, present: Option<&ObjectAttributes>) -> Result<(), Error> {
-        let Some(present) = present else {
-            return Ok(());
-        };
-        check_enabled(present)?;
-        if self.put.if_absent {
-            must_be_absent(present, self.now)?;
-        }
+        may_replace(present, self.put.if_absent, self.now)?;
         // A file that was put there by other means has no write of ours to be later than.
-        if present.created >= self.now && present.id != WriteId::default() {
+        if present.is_some_and(|present| present.created >= self.now && present.id != WriteId::default()) {
             return Err(self.superseded.refuse());
         }
-        Ok(())
+        self.change.hold_room(present, self.received.size)
     }
 
     fn committed(&mut self, changed: &Changed) {
@@ -151,9 +146,14 @@ impl Publication for Publishing {
     }
 }
 
-fn must_be_absent(present: &ObjectAttributes, now: Timestamp) -> Result<(), Error> {
-    if is_expired(present, now) {
+/// Whether the switch and the precondition allow it.
+fn may_replace(present: Option<&ObjectAttributes>, if_absent: bool, now: Timestamp) -> Result<(), Error> {
+    let Some(present) = present else {
         return Ok(());
+    };
+    check_enabled(present)?;
+    match if_absent && !is_expired(present, now) {
+        true => Err(Outcome::PreconditionFailed(None).into()),
+        false => Ok(()),
     }
-    Err(Outcome::PreconditionFailed(None).into())
 }

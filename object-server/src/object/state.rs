@@ -27,7 +27,7 @@ impl Owner {
             .admit(&path.account, &path.container, context, Body::empty())
             .await?;
         let present = self.engine.stat(&path).await?.ok_or_else(Error::not_found)?;
-        let change = Change::new(self, account, container, path);
+        let change = Change::new(self, account, container, path, None);
         let record = record(context, "firewall/state", 202, 0);
         let id = change.announce(Action::Post, Some(&present), record)?;
         let revise: Revise = Box::new(move |present: &ObjectAttributes| {

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use common::functional::info::{Resource, State};
+use common::functional::quota::Quota;
 use common::functional::{account, container};
 use common::name::{AccountName, ContainerName};
+use common::quota::Limits;
 use common::{Error, Outcome};
 use parking_lot::{Mutex, RwLock};
 
 use super::locks::ContainerLock;
+use super::reservation::{Reservation, Room};
 use crate::checkpoint::{Count, Counters};
-use crate::node::{self, AccountAttributes, ContainerAttributes};
+use crate::journal::Footprint;
+use crate::node::{self, AccountAttributes, ContainerAttributes, NodePath};
 
 /// An account that exists in storage.
 #[derive(Debug)]
@@ -43,6 +47,24 @@ pub(super) struct Ledger {
     pub(super) is_dirty: bool,
     /// What the mirror had when they were.
     pub(super) mirrored_seq: u64,
+    /// Of the account as a whole; each container has its own.
+    pub(super) room: Room,
+}
+
+impl Ledger {
+    /// Counts a change; what it held room for is now there.
+    pub(super) fn count(
+        &mut self,
+        path: &NodePath,
+        old: Option<Footprint>,
+        new: Option<Footprint>,
+        reservation: Option<&Reservation>,
+    ) {
+        self.counters.apply(path, old, new);
+        if let Some(reservation) = reservation {
+            reservation.settle(self, old, new);
+        }
+    }
 }
 
 /// A container of an account in memory.
@@ -50,8 +72,31 @@ pub(super) struct Ledger {
 pub(crate) struct Container {
     pub(crate) name: ContainerName,
     pub(crate) lock: ContainerLock,
+    /// Locked while the account's ledger is, and never without it.
+    pub(super) room: Mutex<Room>,
     attributes: RwLock<Arc<ContainerAttributes>>,
-    is_removed: AtomicBool,
+    standing: AtomicU8,
+}
+
+/// What a change of an object must know of its container, which changes only under the container's lock, held
+/// exclusively.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing(u8);
+
+impl Standing {
+    const REMOVED: u8 = 1;
+    const LIMITED: u8 = 2;
+    const IN_LIMITED_ACCOUNT: u8 = 4;
+
+    /// Whether the container was removed since it was looked up.
+    pub(crate) fn is_removed(self) -> bool {
+        self.0 & Self::REMOVED != 0
+    }
+
+    /// Whether the container, or its account, has a limit.
+    pub(crate) fn is_limited(self) -> bool {
+        self.0 & (Self::LIMITED | Self::IN_LIMITED_ACCOUNT) != 0
+    }
 }
 
 impl Account {
@@ -62,8 +107,10 @@ impl Account {
         last_seq: u64,
         counters: Counters,
     ) -> Self {
+        let limits = Limits::of_account(&attributes.properties);
         let containers = containers.into_iter().map(|(name, attributes)| {
             let container = Container::new(name.clone(), attributes);
+            container.set_in_limited_account(limits.are_set());
             (name, Arc::new(container))
         });
         Self {
@@ -80,6 +127,7 @@ impl Account {
                 counters,
                 is_dirty: false,
                 mirrored_seq: 0,
+                room: Room::new(limits),
             }),
         }
     }
@@ -117,6 +165,32 @@ impl Account {
         }
     }
 
+    /// Brings the account's limits into force, if they are others than before: when this answers, every change that was
+    /// let through under the former ones has been made. The caller holds `structure`.
+    pub(crate) async fn enforce_limits(&self) {
+        let limits = Limits::of_account(&self.attributes().properties);
+        {
+            let room = &mut self.ledger.lock().room;
+            if room.limits == limits {
+                return;
+            }
+            room.limits = limits;
+        }
+        for container in self.containers() {
+            let _nobody_publishes = container.lock.exclusive().await;
+            container.set_in_limited_account(limits.are_set());
+        }
+    }
+
+    /// Takes over what a container now is. The caller holds its lock exclusively.
+    pub(crate) fn set_container_attributes(&self, container: &Container, attributes: ContainerAttributes) {
+        let limits = Limits::of_container(&attributes.properties);
+        *container.attributes.write() = Arc::new(attributes);
+        let _ledger = self.ledger.lock();
+        container.room.lock().limits = limits;
+        container.set(Standing::LIMITED, limits.are_set());
+    }
+
     pub(crate) fn container(&self, name: &ContainerName) -> Option<Arc<Container>> {
         self.tree.read().containers.get(name).cloned()
     }
@@ -126,7 +200,9 @@ impl Account {
         self.tree.read().containers.values().cloned().collect()
     }
 
+    /// Takes a new container on. The caller holds `structure`.
     pub(crate) fn add_container(&self, container: Arc<Container>, generation: u64) {
+        container.set_in_limited_account(self.ledger.lock().room.limits.are_set());
         let mut tree = self.tree.write();
         tree.containers_changed = generation;
         tree.containers.insert(container.name.clone(), container);
@@ -136,7 +212,7 @@ impl Account {
         let mut tree = self.tree.write();
         tree.containers_changed = generation;
         if let Some(container) = tree.containers.remove(name) {
-            container.is_removed.store(true, Ordering::Release);
+            container.set(Standing::REMOVED, true);
         }
     }
 
@@ -210,6 +286,23 @@ impl Account {
         }
     }
 
+    /// What the account holds, and may hold.
+    pub(crate) fn quota(&self) -> Quota {
+        let ledger = self.ledger.lock();
+        let totals = ledger.counters.totals();
+        let used = (totals.bytes, totals.objects);
+        Quota::new(self.name.clone(), None, used, ledger.room.limits)
+    }
+
+    /// What a container holds, and may hold.
+    pub(crate) fn container_quota(&self, container: &Container) -> Quota {
+        let ledger = self.ledger.lock();
+        let count = ledger.counters.container(&container.name);
+        let used = (count.bytes, count.objects);
+        let name = Some(container.name.clone());
+        Quota::new(self.name.clone(), name, used, container.room.lock().limits)
+    }
+
     /// The account's listing as it stands in memory, in byte order of names.
     pub(crate) fn lines(&self) -> Vec<account::Entry> {
         let containers = self.containers();
@@ -244,24 +337,41 @@ impl Account {
 
 impl Container {
     pub(crate) fn new(name: ContainerName, attributes: ContainerAttributes) -> Self {
-        Self {
+        let limits = Limits::of_container(&attributes.properties);
+        let container = Self {
             name,
             lock: ContainerLock::default(),
+            room: Mutex::new(Room::new(limits)),
             attributes: RwLock::new(Arc::new(attributes)),
-            is_removed: AtomicBool::new(false),
-        }
+            standing: AtomicU8::new(0),
+        };
+        container.set(Standing::LIMITED, limits.are_set());
+        container
     }
 
     pub(crate) fn attributes(&self) -> Arc<ContainerAttributes> {
         Arc::clone(&self.attributes.read())
     }
 
-    pub(crate) fn set_attributes(&self, attributes: ContainerAttributes) {
-        *self.attributes.write() = Arc::new(attributes);
+    /// How it stands just now; to be asked again under its lock.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing(self.standing.load(Ordering::Acquire))
     }
 
     /// Whether it was removed since it was looked up; asked again under its lock.
     pub(crate) fn is_removed(&self) -> bool {
-        self.is_removed.load(Ordering::Acquire)
+        self.standing().is_removed()
+    }
+
+    fn set_in_limited_account(&self, is_limited: bool) {
+        self.set(Standing::IN_LIMITED_ACCOUNT, is_limited);
+    }
+
+    fn set(&self, bit: u8, is_set: bool) {
+        if is_set {
+            self.standing.fetch_or(bit, Ordering::Release);
+        } else {
+            self.standing.fetch_and(!bit, Ordering::Release);
+        }
     }
 }

@@ -8,7 +8,7 @@ use common::functional::object::Path;
 use common::functional::{Caller, Context};
 use common::name::ContainerName;
 
-use super::{Account, Owner};
+use super::{Account, Owner, Reservation};
 use crate::engine::EngineError;
 use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
@@ -24,6 +24,8 @@ pub(crate) struct Begun {
     old: Option<Footprint>,
     record: Record,
     position: Position,
+    /// The room that the change holds, where something above it is limited.
+    pub(crate) reservation: Option<Arc<Reservation>>,
 }
 
 impl Owner {
@@ -64,6 +66,7 @@ impl Owner {
             old,
             record,
             position,
+            reservation: None,
         })
     }
 }
@@ -104,7 +107,7 @@ impl Begun {
             kind,
         })?;
         ledger.last_seq = seq;
-        ledger.counters.apply(&self.path, old, new);
+        ledger.count(&self.path, old, new, self.reservation.as_deref());
         ledger.is_dirty = true;
         owner.feed.note(self.account_id, seq, position, node);
         Ok(position)

@@ -74,6 +74,9 @@ fn is_for_administrators(action: &Action) -> bool {
             | Action::UserRemove(_)
             | Action::FirewallRules(_)
             | Action::FirewallList(_)
+            | Action::QuotaSet(_)
+            | Action::QuotaShow(_)
+            | Action::QuotaList(_)
     )
 }
 

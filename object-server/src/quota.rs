@@ -1,0 +1,139 @@
+//! What the owner tells administrators of quotas, and lets them set.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::functional::quota::{List, Quota, Quotas, Set, Show};
+use common::functional::{Context, account, container};
+use common::name::{AccountName, ContainerName};
+use common::quota::{ACCOUNT_BYTES, ACCOUNT_OBJECTS, CONTAINER_BYTES, CONTAINER_OBJECTS, Limits};
+use common::{Error, Properties};
+
+use crate::owner::Owner;
+
+/// The longest page.
+const MAX_PAGE: usize = 1000;
+/// A page looks at no more accounts than this, however few of them have limits.
+const MAX_ACCOUNTS: usize = 1000;
+
+impl Owner {
+    pub(crate) async fn set_quota(self: &Arc<Self>, set: Set, context: &Context) -> Result<Quota, Error> {
+        let Set {
+            account,
+            container,
+            bytes,
+            objects,
+        } = set;
+        match container.clone() {
+            None => {
+                let post = account::Post {
+                    account: account.clone(),
+                    properties: changes([(ACCOUNT_BYTES, bytes), (ACCOUNT_OBJECTS, objects)]),
+                };
+                self.post_account(post, context).await?;
+            }
+            Some(container) => {
+                let post = container::Post {
+                    account: account.clone(),
+                    container,
+                    properties: changes([(CONTAINER_BYTES, bytes), (CONTAINER_OBJECTS, objects)]),
+                };
+                self.post_container(post, context).await?;
+            }
+        }
+        self.show_quota(Show { account, container }).await
+    }
+
+    pub(crate) async fn show_quota(&self, show: Show) -> Result<Quota, Error> {
+        let account = self.account(&show.account).await?;
+        if account.is_none() && show.container.is_none() && self.constraints.account_autocreate {
+            return Ok(Quota::new(show.account, None, (0, 0), Limits::default()));
+        }
+        let account = account.filter(|account| !account.attributes().deleted);
+        let account = account.ok_or_else(Error::not_found)?;
+        match &show.container {
+            None => Ok(account.quota()),
+            Some(name) => {
+                let container = account.container(name).ok_or_else(Error::not_found)?;
+                Ok(account.container_quota(&container))
+            }
+        }
+    }
+
+    pub(crate) async fn list_quotas(&self, list: List) -> Result<Quotas, Error> {
+        let length = list.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+        let mut names = self.engine.accounts().await?;
+        names.sort_unstable();
+        let from = list.from.as_ref();
+        let begin = from.map_or(0, |from| names.partition_point(|name| *name < from.account));
+        let mut quotas = Vec::new();
+        for (looked_at, name) in names.drain(begin..).enumerate() {
+            let first = from
+                .filter(|from| from.account == name)
+                .and_then(|from| from.container.clone());
+            if looked_at == MAX_ACCOUNTS {
+                let next = Some(beginning(name, first));
+                return Ok(Quotas { quotas, next });
+            }
+            for quota in self.limited(&name, first).await? {
+                if quotas.len() == length {
+                    let next = Some(beginning(quota.account, quota.container));
+                    return Ok(Quotas { quotas, next });
+                }
+                quotas.push(quota);
+            }
+        }
+        Ok(Quotas { quotas, next: None })
+    }
+
+    /// The account and its containers as far as they have limits, from the container `first` on if that is named.
+    async fn limited(&self, name: &AccountName, first: Option<ContainerName>) -> Result<Vec<Quota>, Error> {
+        // Who has no limit need not be taken into memory for that.
+        if !self.is_loaded(name) && !self.is_limited_in_storage(name).await? {
+            return Ok(Vec::new());
+        }
+        let account = self.account(name).await?;
+        let Some(account) = account.filter(|account| !account.attributes().deleted) else {
+            return Ok(Vec::new());
+        };
+        let whole = first.is_none().then(|| account.quota());
+        let containers = account.containers();
+        let wanted = containers
+            .iter()
+            .filter(|container| first.as_ref().is_none_or(|first| container.name >= *first));
+        let quotas = whole
+            .into_iter()
+            .chain(wanted.map(|container| account.container_quota(container)));
+        let is_limited = |quota: &Quota| quota.bytes.limit.is_some() || quota.objects.limit.is_some();
+        Ok(quotas.filter(is_limited).collect())
+    }
+
+    async fn is_limited_in_storage(&self, name: &AccountName) -> Result<bool, Error> {
+        let Some(account) = self.engine.account(name).await? else {
+            return Ok(false);
+        };
+        if Limits::of_account(&account.properties).are_set() {
+            return Ok(true);
+        }
+        let containers = self.engine.containers(name).await?;
+        Ok(containers
+            .iter()
+            .any(|(_, container)| Limits::of_container(&container.properties).are_set()))
+    }
+}
+
+fn beginning(account: AccountName, container: Option<ContainerName>) -> Show {
+    Show { account, container }
+}
+
+/// The properties that say so; an empty value takes away.
+fn changes(limits: [(&str, Option<Option<u64>>); 2]) -> Properties {
+    let mut properties = Properties::new();
+    for (name, change) in limits {
+        if let Some(limit) = change {
+            let value = limit.map_or_else(Bytes::new, |limit| limit.to_string().into());
+            properties.insert(name, value);
+        }
+    }
+    properties
+}
