@@ -2,4 +2,5 @@
 
 pub mod authorise;
 pub mod firewall;
+pub mod quota;
 mod target;

@@ -7,7 +7,7 @@
 //! [pipeline]
 //! protocol = ["catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "info", "cors", "listing_formats", "auth"]
 //! semantic = ["copy"]
-//! guard = ["authorise", "firewall"]
+//! guard = ["authorise", "firewall", "quota"]
 //! ```
 
 use std::fmt;
@@ -215,6 +215,14 @@ pub const FILTERS: &[Filter] = &[
         outside: &[],
         because: "",
         build: Build::Functional(guard::firewall::build),
+    },
+    Filter {
+        name: "quota",
+        stack: Stack::Guard,
+        is_required: true,
+        outside: &[],
+        because: "without it everybody could lift the limits of their own account",
+        build: Build::Functional(guard::quota::build),
     },
 ];
 

@@ -95,7 +95,7 @@ fn a_plan_with_mistakes_makes_nothing() {
         ("STOBJ_PIPELINE__GUARD", "[]"),
     ];
     let mistakes = Plan::new(Part::Everything, config(&data, &wrong)).unwrap_err();
-    assert_eq!(mistakes.0.len(), 2, "{mistakes}");
+    assert_eq!(mistakes.0.len(), 3, "{mistakes}");
     Plan::new(Part::Everything, config(&data, &[])).unwrap();
     assert!(!data.exists());
 }

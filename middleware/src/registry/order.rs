@@ -88,7 +88,7 @@ mod tests {
         assert!(check(Stack::Protocol, &full).is_empty());
         let least = ["catch_errors", "gatekeeper", "auth", "listing_formats"];
         assert!(check(Stack::Protocol, &least).is_empty());
-        assert!(check(Stack::Guard, &["authorise"]).is_empty());
+        assert!(check(Stack::Guard, &["authorise", "quota"]).is_empty());
     }
 
     #[test]

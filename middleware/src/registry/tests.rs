@@ -33,9 +33,10 @@ fn all_mistakes_are_told_with_their_line() {
     let toml = "[pipeline]\nguard = []\nsemantic = [\"copy\", \"slo\"]\n[filter.info]\nexpose = 3\n";
     let (_, finished) = built(toml);
     let mistakes = finished.unwrap_err();
-    assert_eq!(mistakes.lines().count(), 3, "{mistakes}");
+    assert_eq!(mistakes.lines().count(), 4, "{mistakes}");
     for part in [
         "stobj.toml:2: [pipeline] guard: \"authorise\" is missing",
+        "stobj.toml:2: [pipeline] guard: \"quota\" is missing",
         "stobj.toml:3: [pipeline] semantic: there is no filter \"slo\"",
         "stobj.toml:5: [filter.info] expose",
     ] {

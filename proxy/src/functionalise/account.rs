@@ -3,11 +3,14 @@
 use common::functional::account::{Delete, Head, Info, List, Post, Put};
 use common::functional::firewall::SetState;
 use common::name::AccountName;
+use common::quota::ACCOUNT_BYTES;
 use common::{Body, Error};
+use http::header::HeaderName;
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 
-use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
+use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties, set_text};
+use super::metadata::OLDER_ACCOUNT_BYTES;
 use super::query::Parameters;
 use super::{Exchange, metadata, state};
 
@@ -92,6 +95,10 @@ fn describe(exchange: &Exchange<'_>, response: &mut Response<Body>, info: &Info)
     let headers = response.headers_mut();
     state::show(exchange, headers);
     set_properties(headers, &info.properties);
+    // Older clients know this limit as metadata.
+    if let Some(limit) = info.properties.text(ACCOUNT_BYTES) {
+        set_text(headers, HeaderName::from_static(OLDER_ACCOUNT_BYTES), limit);
+    }
     set_number(headers, "x-account-container-count", info.containers);
     set_number(headers, "x-account-object-count", info.objects);
     set_number(headers, "x-account-bytes-used", info.bytes);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use common::constraints::Constraints;
+use common::quota::{ACCOUNT_BYTES, ACCOUNT_OBJECTS};
 use common::{Error, Properties};
 use http::HeaderMap;
 use middleware::acl::{clean_account_acl, clean_acl};
@@ -13,6 +14,13 @@ const CONTAINER_SETTINGS: [(&str, &str); 3] = [
     ("x-container-sync-key", "x-remove-container-sync-key"),
 ];
 const ACCOUNT_ACL: &str = "x-account-access-control";
+/// Limits of an account, and the header that removes them.
+const ACCOUNT_LIMITS: [(&str, &str); 2] = [
+    (ACCOUNT_BYTES, "x-remove-account-quota-bytes"),
+    (ACCOUNT_OBJECTS, "x-remove-account-quota-count"),
+];
+/// The older name of [`ACCOUNT_BYTES`]; what it says is kept under the new one.
+pub(super) const OLDER_ACCOUNT_BYTES: &str = "x-account-meta-quota-bytes";
 
 /// The changes that a request makes to an account: an empty value removes.
 ///
@@ -30,7 +38,33 @@ pub(super) fn of_account(headers: &HeaderMap, constraints: &Constraints) -> Resu
         "x-account-meta-",
         &mut properties,
     );
+    add_account_limits(headers, &mut properties)?;
     Ok(properties)
+}
+
+/// The limits of an account. Other than with metadata, to remove one wins over setting it.
+fn add_account_limits(headers: &HeaderMap, properties: &mut Properties) -> Result<(), Error> {
+    if headers
+        .keys()
+        .any(|name| name.as_str().contains("-account-quota-") && name.as_str().contains("-policy-"))
+    {
+        return Err(Error::bad_request(
+            "There is one storage policy: limit the account as a whole",
+        ));
+    }
+    for (name, removal) in ACCOUNT_LIMITS {
+        if headers.contains_key(removal) {
+            properties.insert(name, Bytes::new());
+        } else if let Some(value) = headers.get(name) {
+            properties.insert(name, Bytes::copy_from_slice(value.as_bytes()));
+        }
+    }
+    if let Some(older) = properties.remove(OLDER_ACCOUNT_BYTES)
+        && properties.value(ACCOUNT_BYTES).is_none()
+    {
+        properties.insert(ACCOUNT_BYTES, older);
+    }
+    Ok(())
 }
 
 /// The changes that a request makes to a container: an empty value removes.
@@ -213,6 +247,40 @@ mod tests {
         assert_eq!(account(b"nonsense").unwrap_err().status(), 400);
         let cleared = account(b"{}").unwrap();
         assert_eq!(cleared.text("x-account-access-control"), Some(""));
+    }
+
+    #[test]
+    fn the_limits_of_an_account_are_no_metadata() {
+        let account = |headers: &[(&str, &[u8])]| {
+            let properties = of_account(&map(headers), &Constraints::default()).unwrap();
+            let pairs = properties.iter().map(|(name, value)| {
+                let value = String::from_utf8(value.to_vec()).unwrap();
+                (name.clone(), value)
+            });
+            pairs.collect::<Vec<_>>()
+        };
+        let bytes = |value| [pair("x-account-quota-bytes", value)];
+        assert_eq!(account(&[("X-Account-Quota-Bytes", b"5")]), bytes("5"));
+        assert_eq!(account(&[("X-Account-Meta-Quota-Bytes", b"5")]), bytes("5"));
+        assert_eq!(account(&[("X-Account-Meta-Quota_Bytes", b"")]), bytes(""));
+        assert_eq!(account(&[("X-Remove-Account-Meta-Quota-Bytes", b"t")]), bytes(""));
+        let both: [(&str, &[u8]); 2] = [
+            ("X-Account-Quota-Bytes", b"5"),
+            ("X-Remove-Account-Quota-Bytes", b"t"),
+        ];
+        assert_eq!(account(&both), bytes(""));
+        let both: [(&str, &[u8]); 2] = [
+            ("X-Account-Quota-Bytes", b"5"),
+            ("X-Account-Meta-Quota-Bytes", b"6"),
+        ];
+        assert_eq!(account(&both), bytes("5"));
+        assert_eq!(
+            account(&[("X-Account-Quota-Count", b"7")]),
+            [pair("x-account-quota-count", "7")]
+        );
+        let of_a_policy = map(&[("X-Account-Quota-Bytes-Policy-default", b"5")]);
+        let refused = of_account(&of_a_policy, &Constraints::default()).unwrap_err();
+        assert_eq!(refused.status(), 400);
     }
 
     #[test]
