@@ -5,13 +5,16 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use common::config::Config;
 use proxy::serve::Part;
+use tokio::runtime::Runtime;
 
 mod administered;
 mod config_check;
 mod firewall;
+mod quota;
 mod serve;
 mod user;
 
@@ -49,6 +52,12 @@ enum Command {
     /// Asks the running server that `ST_AUTH` names, as the administrator of `ST_USER` and `ST_KEY`.
     #[command(subcommand)]
     Firewall(firewall::Command),
+    /// Limit what accounts and containers hold, and show how much they do.
+    ///
+    /// The running server that `ST_AUTH` names is asked, as with `stobj user`; without it the storage of the configuration
+    /// is opened, which no server may have open.
+    #[command(subcommand)]
+    Quota(quota::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +101,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Config(ConfigCommand::Check(source))) => config_check::run(&source),
         Some(Command::User(command)) => user::run(command),
         Some(Command::Firewall(command)) => firewall::run(command),
+        Some(Command::Quota(command)) => quota::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,6 +110,15 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a subcommand's requests run on.
+fn runtime() -> anyhow::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    runtime.context("no threads can be started")
 }
 
 /// Writes a line to standard output.
@@ -132,6 +151,12 @@ mod tests {
             &["stobj", "firewall", "disable", "AUTH_a/c/o"],
             &["stobj", "firewall", "list"],
             &["stobj", "firewall", "rules"],
+            &[
+                "stobj", "quota", "set", "AUTH_a", "--bytes", "10G", "--count", "none",
+            ],
+            &["stobj", "quota", "set", "AUTH_a/c", "--count", "5", "--json"],
+            &["stobj", "quota", "show", "AUTH_a", "--data", "/x"],
+            &["stobj", "quota", "list", "--json"],
         ] {
             assert!(
                 Arguments::try_parse_from(line).unwrap().command.is_some(),
@@ -142,6 +167,8 @@ mod tests {
             &["stobj", "user", "add"][..],
             &["stobj", "user", "add", "nocolon"],
             &["stobj", "firewall", "enable", "AUTH_a/c"],
+            &["stobj", "quota", "set", "AUTH_a"],
+            &["stobj", "quota", "set", "AUTH_a", "--bytes", "much"],
             &["stobj", "fly"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");

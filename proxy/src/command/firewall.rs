@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use common::functional::firewall::{Disabled, ListDisabled, ListRules, SetState, State};
 use common::name::{AccountName, ContainerName, ObjectName};
 
 use super::administered::Administered;
-use super::{Source, say};
+use super::{Source, runtime, say};
 
 /// What can be done with the resource firewall.
 #[derive(Debug, Subcommand)]
@@ -48,12 +48,7 @@ struct Place {
 
 /// Does it.
 pub(super) fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("no threads can be started")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         match command {
             Command::Disable(resource) => switch(resource.place, State::Disable).await,
             Command::Enable(resource) => switch(resource.place, State::Enable).await,
@@ -104,7 +99,7 @@ async fn show_disabled(list: List) -> anyhow::Result<()> {
             None => break,
         }
     }
-    store.close().await;
+    store.close().await?;
     Ok(())
 }
 
@@ -133,7 +128,7 @@ fn shown(entry: &Disabled) -> String {
 }
 
 /// A name as one line that does nothing to a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() {

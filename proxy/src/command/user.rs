@@ -12,7 +12,7 @@ use proxy::settings::{check_group, check_login};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::administered::Administered;
-use super::{Source, say};
+use super::{Source, runtime, say};
 
 /// What can be done with users. The password is that of `STOBJ_PASSWORD`, else the first line of standard input, else
 /// a generated one, which is printed.
@@ -60,11 +60,7 @@ struct Login {
 
 /// Does it.
 pub(super) fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("no threads can be started")?;
+    let runtime = runtime()?;
     match command {
         Command::Add(add) => runtime.block_on(run_add(add)),
         Command::Password(password) => runtime.block_on(run_password(password)),
@@ -118,7 +114,7 @@ fn tell(what: &str, account: &str, name: &str, generated: Option<&Secret>) -> an
 async fn change<C: functional::Call>(source: &Source, call: C) -> anyhow::Result<C::Answer> {
     let store = Administered::open(source).await?;
     let answered = store.call(call).await;
-    store.close().await;
+    store.close().await?;
     match answered {
         Ok(answer) => Ok(answer),
         Err(error) if error.status() == 404 => Err(anyhow!("there is no such user")),
