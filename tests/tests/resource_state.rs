@@ -1,5 +1,10 @@
 //! The switches of the resource firewall: what is off answers 403 on every way, and is as it was when it is on again.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
@@ -310,6 +315,90 @@ async fn an_upload_under_way_is_not_stored_any_more() {
         client.get("c/new").await.expect(404);
     }
     client.list("c").await.expect(200).expect_entries(&["o", "other"]);
+}
+
+/// All files of an account with what is in them.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("the tree is ours") {
+            let path = entry.expect("the tree is ours").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let content = std::fs::read(&path).expect("a file stays while nobody removes it");
+                files.insert(path, content);
+            }
+        }
+    }
+    files
+}
+
+/// Stores objects of its own until it is refused, and counts them.
+async fn store_until_refused(client: Client, number: usize, stored: Arc<AtomicUsize>) {
+    for round in 0.. {
+        let put = client.put(&format!("c/{number}/{}", round % 7), format!("{number} {round}"));
+        match put.await.expect_one_of(&[201, 403]).status() {
+            201 => stored.fetch_add(1, Ordering::Relaxed),
+            _ => return,
+        };
+    }
+}
+
+#[tokio::test]
+async fn nothing_changes_any_more_once_an_account_is_said_to_be_off() {
+    let server = Server::start().await;
+    let client = prepare(&server).await;
+    let admin = admin(&server).await;
+    for _ in 0..3 {
+        let stored = Arc::new(AtomicUsize::new(0));
+        let worker = |number| store_until_refused(client.clone(), number, Arc::clone(&stored));
+        let workers: Vec<_> = (0..8).map(|number| tokio::spawn(worker(number))).collect();
+        let is_at_it = || async { stored.load(Ordering::Relaxed) > 50 };
+        until("the workers are at it", is_at_it).await;
+        switch(&admin, "", "disable").await.expect(204);
+        let at_once = files(&server.objects().join("AUTH_test"));
+        for worker in workers {
+            worker.await.expect("no worker fails");
+        }
+        assert_eq!(files(&server.objects().join("AUTH_test")), at_once);
+        switch(&admin, "", "enable").await.expect(204);
+    }
+}
+
+/// Reads `c/o` until it was refused after it was said to be off.
+async fn read_until_off(client: Client, is_off: Arc<AtomicBool>, read: Arc<AtomicUsize>) {
+    loop {
+        let was_off = is_off.load(Ordering::SeqCst);
+        let status = client.get("c/o").await.expect_one_of(&[200, 403]).status();
+        match (status, was_off) {
+            (200, false) => read.fetch_add(1, Ordering::Relaxed),
+            (200, true) => panic!("it was read after it was said to be off"),
+            (_, true) => return,
+            (_, false) => 0,
+        };
+    }
+}
+
+#[tokio::test]
+async fn nobody_reads_an_object_any_more_once_it_is_said_to_be_off() {
+    let server = Server::start().await;
+    let client = prepare(&server).await;
+    let admin = admin(&server).await;
+    for _ in 0..5 {
+        let (is_off, read) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let reader = |_| read_until_off(client.clone(), Arc::clone(&is_off), Arc::clone(&read));
+        let readers: Vec<_> = (0..6).map(|number| tokio::spawn(reader(number))).collect();
+        let is_at_it = || async { read.load(Ordering::Relaxed) > 60 };
+        until("the readers are at it", is_at_it).await;
+        switch(&admin, "c/o", "disable").await.expect(202);
+        is_off.store(true, Ordering::SeqCst);
+        for reader in readers {
+            reader.await.expect("no reader gets what it must not");
+        }
+        switch(&admin, "c/o", "enable").await.expect(202);
+    }
 }
 
 #[tokio::test]

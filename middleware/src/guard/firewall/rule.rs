@@ -16,7 +16,7 @@ use crate::guard::target::Target;
 use crate::network;
 
 /// The methods that rules can name: COPY is the GET of its source and the PUT of its destination.
-const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
+pub(super) const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
 /// Who a rule names when nobody is logged in.
 const ANONYMOUS: &str = "anonymous";
 

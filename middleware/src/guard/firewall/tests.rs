@@ -2,7 +2,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use common::Body;
-use common::functional::{Authority, Caller, Context as RequestContext, Identity, container, object};
+use common::functional::{
+    Authority, Caller, Context as RequestContext, Identity, account as accounts, container,
+    firewall as functional_firewall, object,
+};
 use common::name::{ContainerName, ObjectName};
 use proptest::prelude::*;
 
@@ -215,5 +218,153 @@ proptest! {
         let text: Vec<char> = format!("AUTH_test/c/{object}").chars().collect();
         let expected = model(&glob.chars().collect::<Vec<_>>(), &text);
         prop_assert_eq!(rule.matches(&Asked::of(&action, &context)), expected, "{} {}", glob, object);
+    }
+}
+
+/// Whether `network` holds `address`, by the bits of both.
+fn holds(network: &str, address: IpAddr) -> bool {
+    let bits = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(address) => (32, u128::from(u32::from(address))),
+        IpAddr::V6(address) => (128, u128::from(address)),
+    };
+    let (first, length) = network.split_once('/').unwrap_or((network, "128"));
+    let (width, first) = bits(first.parse().unwrap());
+    let (other_width, address) = bits(address);
+    let free = width - length.parse::<u32>().unwrap().min(width);
+    width == other_width && first.checked_shr(free).unwrap_or(0) == address.checked_shr(free).unwrap_or(0)
+}
+
+/// Whether a rule matches, said as simply as can be.
+fn matches(rule: &RuleSettings, user: &str, from: Option<IpAddr>, resource: Option<(&str, &str)>) -> bool {
+    let letters = |text: &str| text.chars().collect::<Vec<_>>();
+    let is_any = |globs: &[String], text: &str| {
+        globs.iter().any(|glob| model(&letters(glob), &letters(text))) || globs.is_empty()
+    };
+    let is_there = match from {
+        Some(from) => rule.sources.iter().any(|network| holds(network, from)),
+        None => false,
+    };
+    let is_meant = match resource {
+        Some((method, path)) => {
+            let is_method = rule.methods.is_empty() || rule.methods.iter().any(|name| name == method);
+            is_method && is_any(&rule.paths, path)
+        }
+        None => rule.methods.is_empty() && rule.paths.is_empty(),
+    };
+    is_any(&rule.users, user) && (rule.sources.is_empty() || is_there) && is_meant
+}
+
+fn some_of(texts: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    let text = prop::sample::select(texts).prop_map(str::to_owned);
+    prop_oneof![Just(Vec::new()), prop::collection::vec(text, 1..3)]
+}
+
+fn any_rule() -> impl Strategy<Value = RuleSettings> {
+    const USERS: &[&str] = &[
+        "test:joe",
+        "test:*",
+        "anonymous",
+        "*:joe",
+        "a?:*",
+        "*",
+        "{ab,cd}:x",
+    ];
+    const SOURCES: &[&str] = &[
+        "10.0.0.0/8",
+        "10.1.2.3",
+        "::1",
+        "2001:db8::/33",
+        "0.0.0.0/0",
+        "::/0",
+        "192.168.0.0/17",
+    ];
+    const PATHS: &[&str] = &[
+        "AUTH_test",
+        "AUTH_*",
+        "AUTH_test/*",
+        "AUTH_test/**",
+        "AUTH_test/c/a*",
+        "**",
+        "*/c/b/**",
+    ];
+    let decision = prop_oneof![Just(Decision::Deny), Just(Decision::Allow)];
+    let lists = (
+        some_of(USERS),
+        some_of(SOURCES),
+        some_of(&super::rule::METHODS),
+        some_of(PATHS),
+    );
+    (decision, lists).prop_map(|(decision, (users, sources, methods, paths))| RuleSettings {
+        name: String::new(),
+        decision,
+        // The model knows no alternatives.
+        users: users
+            .into_iter()
+            .flat_map(|glob| match glob.as_str() {
+                "{ab,cd}:x" => vec!["ab:x".to_owned(), "cd:x".to_owned()],
+                _ => vec![glob],
+            })
+            .collect(),
+        sources,
+        methods,
+        paths,
+    })
+}
+
+/// A request, its method and its path; neither of one that touches no resource.
+fn any_request() -> impl Strategy<Value = (Action, Option<(&'static str, String)>)> {
+    let container = || ContainerName::new("c").unwrap();
+    let objects = || prop::sample::select(&["a", "a/x", "b/", "b/y/z"][..]);
+    prop_oneof![
+        objects().prop_map(|object| (delete(object), Some(("DELETE", format!("AUTH_test/c/{object}"))))),
+        objects().prop_map(move |object| {
+            let set = functional_firewall::SetState {
+                account: account(),
+                container: Some(container()),
+                object: Some(ObjectName::new(object).unwrap()),
+                state: functional_firewall::State::Disable,
+            };
+            (set.into(), Some(("POST", format!("AUTH_test/c/{object}"))))
+        }),
+        Just(container::Head {
+            account: account(),
+            container: container()
+        })
+        .prop_map(|head| (head.into(), Some(("HEAD", "AUTH_test/c".to_owned())))),
+        Just(accounts::List {
+            account: account(),
+            query: Default::default()
+        })
+        .prop_map(|list| (list.into(), Some(("GET", "AUTH_test".to_owned())))),
+        Just((functional_firewall::ListRules {}.into(), None)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn rules_decide_as_the_model_does(
+        rules in prop::collection::vec(any_rule(), 0..7),
+        user in prop::sample::select(&["", "test:joe", "test:ann", "ab:x", "other:joe"][..]),
+        address in prop::sample::select(
+            &["", "10.1.2.3", "::ffff:10.9.9.9", "::1", "2001:db8:7fff::1", "2001:db8:8000::1", "192.168.128.1"][..]
+        ),
+        (action, resource) in any_request(),
+    ) {
+        let context = by(user, address);
+        let name = if user.is_empty() { "anonymous" } else { user };
+        let resource = resource.as_ref().map(|(method, path)| (*method, path.as_str()));
+        let first = rules.iter().position(|rule| matches(rule, name, context.address, resource));
+        let expected = first.is_none_or(|at| rules[at].decision == Decision::Allow);
+
+        let compiled = rules.iter().map(|rule| Rule::new(rule.clone(), &Hits::default()).unwrap());
+        let firewall = Firewall {
+            rules: compiled.collect(),
+            inner: Answering::with(|_| Err(Error::not_found())),
+        };
+        let request = Request { action, context, body: Body::empty() };
+        prop_assert_eq!(firewall.check(&request).is_ok(), expected);
+        for (at, rule) in firewall.rules.iter().enumerate() {
+            prop_assert_eq!(rule.hits(), u64::from(first == Some(at)), "rule {}", at);
+        }
     }
 }
