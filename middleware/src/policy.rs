@@ -16,6 +16,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::protocol::auth::Reseller;
+
 const PERIOD: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,8 +36,8 @@ pub struct PolicyCache {
 pub struct Entry {
     /// The user, with verifier and generation.
     pub user: policy::User,
-    /// Who the user is to ACLs; made once by the filter that authenticates.
-    pub(crate) identity: OnceLock<Arc<Identity>>,
+    /// Who the user is to ACLs under these prefixes; made once by the filter that authenticates.
+    pub(crate) identity: OnceLock<(Reseller, Arc<Identity>)>,
 }
 
 /// A token that is void.

@@ -47,6 +47,8 @@ pub struct Context {
     pub entrance: FunctionalService,
     /// Who failed to log in.
     pub attempts: Arc<Attempts>,
+    /// Tokens to be handed out again, and who waits for one.
+    pub(crate) logins: Arc<auth::Logins>,
     /// What `/info` tells; filters add to it while they are built.
     pub features: Features,
     /// How often each rule of the firewall has decided.
@@ -70,6 +72,7 @@ impl Context {
             owner,
             entrance: nowhere(),
             attempts: Arc::default(),
+            logins: Arc::default(),
             keyring,
             constraints,
             features: Features::default(),
@@ -83,6 +86,7 @@ impl Context {
     #[must_use]
     pub fn for_another(&self) -> Self {
         Self {
+            entrance: nowhere(),
             features: Features::default(),
             auth: None,
             ..self.clone()

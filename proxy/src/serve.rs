@@ -141,7 +141,7 @@ impl Plan {
             service: swap.clone().into_service(),
             renewal: Renewal {
                 sections,
-                context,
+                context: context.for_another(),
                 swap,
             },
         })

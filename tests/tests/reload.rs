@@ -213,6 +213,36 @@ async fn filters_are_set_anew_and_what_needs_a_restart_is_named() {
 }
 
 #[tokio::test]
+async fn who_is_logged_in_stays_so_with_the_rights_of_the_new_settings() {
+    let mut server = Server::start().await;
+    let client = server.tester().await;
+    let token = client.token().to_owned();
+    server.reload("[filter.cors]\nstrict_mode = false\n").await;
+    assert_eq!(
+        server.tester().await.token(),
+        token,
+        "a token is handed out again"
+    );
+    let service = client.at_account("SERVICE_test");
+    service.put("c", "").await.expect(403);
+    server
+        .reload("[filter.auth]\nreseller_prefixes = [\"AUTH\", \"SERVICE\"]\n")
+        .await;
+    service.put("c", "").await.expect(201);
+    client.put("c", "").await.expect(201);
+    server.reload("").await;
+    service.head("c").await.expect(403);
+    client.head("c").await.expect(204);
+    // Tokens of another prefix are none any more, and are not handed out.
+    server
+        .reload("[filter.auth]\nreseller_prefixes = [\"OTHER\"]\n")
+        .await;
+    let other = server.tester().await;
+    assert!(other.token().starts_with("OTHER_tk"), "{}", other.token());
+    other.put("c", "").await.expect(201);
+}
+
+#[tokio::test]
 async fn many_signals_at_once_are_no_more_than_one() {
     let mut server = Server::start().await;
     let client = server.tester().await;

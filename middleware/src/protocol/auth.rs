@@ -7,6 +7,7 @@
 //! A token that starts with our reseller prefix and is not valid is 401 at once, for public content too, so that a
 //! client notices that it must log in again; a token of another shape is as none.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,8 +52,7 @@ pub fn build(config: &mut Config, context: &mut Context, inner: HttpService) -> 
         policy: Arc::clone(&context.policy),
         attempts: Arc::clone(&context.attempts),
         entrance: context.entrance.clone(),
-        issued: Mutex::new(BoundedMap::new(REMEMBERED_TOKENS)),
-        waiting: Semaphore::new(WAITING_LOGINS),
+        logins: Arc::clone(&context.logins),
         inner,
     })
 }
@@ -64,10 +64,31 @@ struct Auth {
     attempts: Arc<Attempts>,
     /// Where it sends functional requests on clients' behalf.
     entrance: FunctionalService,
+    logins: Arc<Logins>,
+    inner: HttpService,
+}
+
+/// What of log-ins outlives a pipeline.
+pub(crate) struct Logins {
     /// The last token of each user.
     issued: Mutex<BoundedMap<u64, login::Issued>>,
     waiting: Semaphore,
-    inner: HttpService,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self {
+            issued: Mutex::new(BoundedMap::new(REMEMBERED_TOKENS)),
+            waiting: Semaphore::new(WAITING_LOGINS),
+        }
+    }
+}
+
+/// Tokens are nobody's to read.
+impl fmt::Debug for Logins {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Logins")
+    }
 }
 
 impl ProtocolFilter for Auth {
@@ -174,7 +195,13 @@ impl Auth {
                 groups: self.checked.reseller.groups_of(user),
             })
         };
-        Arc::clone(entry.identity.get_or_init(make))
+        let reseller = &self.checked.reseller;
+        let (made_under, identity) = entry.identity.get_or_init(|| (reseller.clone(), make()));
+        // The pipeline before this one may have had other prefixes.
+        match made_under == reseller {
+            true => Arc::clone(identity),
+            false => make(),
+        }
     }
 
     /// Whether there was a newer policy.

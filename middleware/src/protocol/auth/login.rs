@@ -58,7 +58,7 @@ impl Auth {
         if let Err(wait) = self.attempts.check(&login, address) {
             return Error::too_many_attempts(wait).into_response();
         }
-        let Ok(_permit) = self.waiting.try_acquire() else {
+        let Ok(_permit) = self.logins.waiting.try_acquire() else {
             let later = Some(std::time::Duration::from_secs(1));
             return Error::unavailable("too many log-ins are waiting", later).into_response();
         };
@@ -150,11 +150,12 @@ impl Auth {
     }
 
     fn still_valid(&self, entry: &Entry, identity: &Identity, now: Timestamp) -> Option<Issued> {
-        let mut issued = self.issued.lock();
+        let mut issued = self.logins.issued.lock();
         let last = issued.lookup(&entry.user.id)?;
         let is_good = last.generation == entry.user.generation
             && last.groups == identity.groups
             && last.expires.seconds() > now.seconds()
+            && last.text.starts_with(&self.checked.reseller.first().text)
             && !self.policy.is_revoked(entry.user.id, last.token_id);
         is_good.then(|| last.clone())
     }
@@ -177,7 +178,7 @@ impl Auth {
         };
         // One that shall not live long is for who asked for it.
         if life == self.checked.settings.token_life.0.as_secs() {
-            self.issued.lock().insert(entry.user.id, issued.clone());
+            self.logins.issued.lock().insert(entry.user.id, issued.clone());
         }
         Ok(issued)
     }

@@ -51,8 +51,10 @@ fn filter_with(
         }),
         keyring,
         policy: Arc::new(policy),
-        issued: Mutex::new(BoundedMap::new(10)),
-        waiting: Semaphore::new(2),
+        logins: Arc::new(Logins {
+            issued: Mutex::new(BoundedMap::new(10)),
+            waiting: Semaphore::new(2),
+        }),
         inner,
     })
 }
