@@ -112,6 +112,11 @@ impl Server {
         self.processes().map(Process::id).collect()
     }
 
+    /// The processes that clients do not speak to; none when the store is one process.
+    pub fn behind(&self) -> &[Process] {
+        &self.own().behind
+    }
+
     /// The most memory that any of the processes ever held, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let peaks = self.processes().map(Process::peak_memory);
