@@ -9,6 +9,7 @@ mod mirror;
 mod policy;
 mod queue;
 mod reader;
+mod records;
 mod server;
 mod service;
 mod settings;

@@ -6,6 +6,7 @@ use common::functional::Answer;
 use common::functional::firewall::ListDisabled;
 use common::functional::mirror::{ListAccount, ListContainer};
 use common::functional::policy::Fetch;
+use common::functional::record::List;
 use common::{Error, Timestamp};
 use tokio::sync::oneshot;
 
@@ -14,7 +15,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, policy};
+use crate::{disabled, listing, mirror, policy, records};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) enum Question {
     ListContainer(ListContainer),
     /// What decides, at this time.
     Policy(Fetch, Timestamp),
+    /// A page of the operation record.
+    Records(List),
     /// A page of what is switched off.
     Disabled(ListDisabled),
     /// The user of this account and name.
@@ -135,6 +138,7 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
         Question::Policy(fetch, now) => Answer::PolicyFetch(policy::fetch(connection, *fetch, *now).await?),
+        Question::Records(list) => Answer::RecordList(records::list(connection, list).await?),
         Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),
         Question::User(account, name) => {
             let user = user::lookup(connection, account, name).await?;

@@ -15,6 +15,7 @@ use crate::breaker::{Breaker, FirstTry};
 use crate::mirror::Directories;
 use crate::queue::Queue;
 use crate::reader;
+use crate::records::Retention;
 use crate::service::Front;
 use crate::sql::Connector;
 use crate::writer::{self, Writer};
@@ -56,7 +57,14 @@ impl AccountServer {
         let questions = Arc::new(Queue::new(settings.queue.get()));
         let (jobs, received) = mpsc::channel(writer::QUEUE);
         let directories = Directories::new(settings.directory_cache.get());
-        let writer = Writer::new(connector.clone(), Arc::clone(&breaker), directories, received);
+        let retention = Retention::new(settings);
+        let writer = Writer::new(
+            connector.clone(),
+            Arc::clone(&breaker),
+            directories,
+            retention,
+            received,
+        );
         let mut tasks = vec![tokio::spawn(writer.run())];
         for _ in 0..settings.readers.get() {
             let (breaker, questions) = (Arc::clone(&breaker), Arc::clone(&questions));

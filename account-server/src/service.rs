@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use common::functional::mirror::{Apply, MAX_BATCH, Position};
+use common::functional::record::{Commit, Complete, Kept, MAX_BATCH as MAX_RECORDS};
 use common::functional::{Action, Answer, Reply, Request};
 use common::service::BoxFuture;
 use common::{Clock, Error};
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::reader::{Found, Question};
+use crate::records::{self, Told};
 use crate::server::Inner;
 use crate::{reader, writer};
 
@@ -41,12 +43,25 @@ impl Inner {
             Action::MirrorOpen(open) => Question::Position(open.account_id),
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
+            Action::RecordList(list) => {
+                records::check(&list)?;
+                Question::Records(list)
+            }
             Action::FirewallList(list) => Question::Disabled(list),
             Action::PolicyFetch(fetch) => {
                 self.seen.fetch_max(fetch.known_version, Ordering::Relaxed);
                 Question::Policy(fetch, Clock::now())
             }
             Action::MirrorApply(apply) => return self.apply(apply).await.map(Answer::MirrorApply),
+            Action::RecordCommit(Commit { records }) => {
+                return self.keep(Told::ByOwner(records)).await.map(Answer::RecordCommit);
+            }
+            Action::RecordComplete(Complete { records }) => {
+                return self
+                    .keep(Told::ByProxy(records))
+                    .await
+                    .map(Answer::RecordComplete);
+            }
             action => return self.administer(action, time).await,
         };
         match self.ask(question).await? {
@@ -60,6 +75,14 @@ impl Inner {
             return Err(Error::bad_request("a batch holds at most 1000 changes"));
         }
         self.write(|waiting| writer::Job::Apply(apply, waiting)).await
+    }
+
+    async fn keep(&self, told: Told) -> Result<Kept, Error> {
+        if told.records().len() > MAX_RECORDS {
+            return Err(Error::bad_request("a batch holds at most 1000 records"));
+        }
+        self.write(|waiting| writer::Job::Records(told, waiting)).await?;
+        Ok(Kept {})
     }
 
     /// Lets a reader answer.

@@ -24,6 +24,10 @@ pub struct Settings {
     pub sqlite_cache: Size,
     /// How many directories the writer remembers the row of.
     pub directory_cache: NonZeroUsize,
+    /// How long records of operations are kept; 0 is for ever.
+    pub record_retention_age: Period,
+    /// How many are kept at most; 0 is no bound.
+    pub record_retention_count: u64,
 }
 
 impl Default for Settings {
@@ -35,6 +39,8 @@ impl Default for Settings {
             timeout: Period::seconds(5),
             sqlite_cache: Size(24 << 20),
             directory_cache: const { NonZeroUsize::new(65_536).unwrap() },
+            record_retention_age: Period::seconds(90 * 86_400),
+            record_retention_count: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The tables, one module each: the statements, and what their rows are.
 
 pub(crate) mod policy;
+pub(crate) mod record;
 pub(crate) mod revocation;
 pub(crate) mod stobj;
 pub(crate) mod tree_epoch;

@@ -13,6 +13,7 @@ use crate::breaker::Breaker;
 use crate::idle::{Idle, REST};
 use crate::mirror::{self, Batch, Directories, Reaper};
 use crate::policy::{self, Change, Stored};
+use crate::records::{self, Retention, Told};
 use crate::sql::{Connection, Connector, Failure, Role};
 
 /// How many jobs wait at most; further ones wait for a place.
@@ -28,6 +29,8 @@ pub(crate) enum Job {
     Apply(Apply, oneshot::Sender<Result<Position, Error>>),
     /// A change of what decides.
     Policy(Box<PolicyJob>, oneshot::Sender<Result<Stored, Error>>),
+    /// Records of operations.
+    Records(Told, oneshot::Sender<Result<(), Error>>),
     /// Nothing more after this.
     Close,
 }
@@ -51,6 +54,7 @@ pub(crate) struct Writer {
     breaker: Arc<Breaker>,
     directories: Directories,
     reaper: Reaper,
+    retention: Retention,
     jobs: mpsc::Receiver<Job>,
     /// Taken out of the queue while batches were gathered, and next in turn.
     held: Option<Job>,
@@ -62,6 +66,7 @@ impl Writer {
         connector: Connector,
         breaker: Arc<Breaker>,
         directories: Directories,
+        retention: Retention,
         jobs: mpsc::Receiver<Job>,
     ) -> Self {
         Self {
@@ -70,6 +75,7 @@ impl Writer {
             breaker,
             directories,
             reaper: Reaper::new(),
+            retention,
             jobs,
             held: None,
         }
@@ -83,9 +89,13 @@ impl Writer {
                 job if self.breaker.is_open() => refuse(job),
                 Job::Policy(job, waiting) => self.change_policy(job, waiting).await,
                 Job::Apply(apply, waiting) => self.apply(apply, waiting).await,
+                Job::Records(told, waiting) => self.keep_records(told, waiting).await,
             }
             if self.reaper.has_work() && !self.breaker.is_open() {
                 self.reap().await;
+            }
+            if self.retention.is_due() && !self.breaker.is_open() {
+                self.forget_records().await;
             }
         }
         self.jobs.close();
@@ -117,9 +127,10 @@ impl Writer {
                     Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 }
             } else {
-                match tokio::time::timeout(REST, self.jobs.recv()).await {
-                    Ok(job) => return job,
-                    Err(_) => Idle::rested(&mut self.idle).await,
+                tokio::select! {
+                    job = self.jobs.recv() => return job,
+                    () = self.retention.due() => self.forget_records().await,
+                    () = tokio::time::sleep(REST) => Idle::rested(&mut self.idle).await,
                 }
             }
         }
@@ -200,6 +211,42 @@ impl Writer {
         let _ = waiting.send(result);
     }
 
+    async fn keep_records(&mut self, told: Told, waiting: oneshot::Sender<Result<(), Error>>) {
+        let mut attempt = 1;
+        let result = loop {
+            let done = match self.connection().await {
+                Ok(mut connection) => {
+                    let done = records::keep(&mut connection, &told).await;
+                    self.put_back(connection, done).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match done {
+                Ok(()) => break Ok(()),
+                Err(failure) if self.is_final(&failure, attempt) => break Err(failure.into()),
+                Err(_) => attempt += 1,
+            }
+        };
+        let _ = waiting.send(result);
+    }
+
+    async fn forget_records(&mut self) {
+        let done = match self.connection().await {
+            Ok(mut connection) => {
+                let done = self.retention.step(&mut connection).await;
+                self.put_back(connection, done).await
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = done {
+            tracing::warn!(%failure, "old records could not be removed yet");
+            self.retention.rest();
+            if failure.is_away() {
+                self.breaker.open(&failure);
+            }
+        }
+    }
+
     async fn reap(&mut self) {
         let done = match self.connection().await {
             Ok(mut connection) => {
@@ -273,6 +320,7 @@ fn refuse(job: Job) {
     match job {
         Job::Apply(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Policy(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
+        Job::Records(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Close => {}
     }
 }

@@ -10,6 +10,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, Limited, StreamBody};
 
+pub mod counted;
 pub mod measured;
 
 /// What goes wrong with a body, on whichever side of it.

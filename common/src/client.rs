@@ -312,7 +312,8 @@ fn changes_nothing_twice(action: &Action) -> bool {
     let Some((system, verb)) = action.name().split_once('/') else {
         return false;
     };
-    matches!(system, "info" | "mirror" | "policy") || matches!(verb, "get" | "head" | "list" | "show")
+    matches!(system, "info" | "mirror" | "policy" | "record")
+        || matches!(verb, "get" | "head" | "list" | "show")
 }
 
 /// Whether it only asks.

@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod object;
 pub mod policy;
 pub mod quota;
+pub mod record;
 pub mod user;
 
 pub use context::{Authority, Caller, Context, Generations, Grant, Identity, Scope};
@@ -225,6 +226,12 @@ actions! {
     "firewall/state" FirewallState(firewall::SetState) -> firewall::StateSet, programs;
     /// What is switched off.
     "firewall/list" FirewallList(firewall::ListDisabled) -> firewall::DisabledPage, programs;
+    /// Changes, out of their owners' journals.
+    "record/commit" RecordCommit(record::Commit) -> record::Kept;
+    /// How requests ended.
+    "record/complete" RecordComplete(record::Complete) -> record::Kept;
+    /// A page of the operation record.
+    "record/list" RecordList(record::List) -> record::Page, programs;
     /// The rules of the firewall; answered by the proxy itself.
     "firewall/rules" FirewallRules(firewall::ListRules) -> firewall::Rules, programs;
     /// Changes the limits of an account or a container.

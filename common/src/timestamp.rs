@@ -80,6 +80,37 @@ impl Timestamp {
         let seconds = seconds.parse::<u64>().ok()?;
         seconds.checked_mul(UNITS_A_SECOND)?.checked_add(units).map(Self)
     }
+
+    /// Reads a moment as people write it, in UTC: `2026-01-02`, `2026-01-02T03:04`, `2026-01-02 03:04:05.6789Z`.
+    pub fn parse_iso(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('Z').unwrap_or(text);
+        let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+        let mut parts = date.splitn(3, '-');
+        let (year, month, day) = (
+            digits(parts.next()?, 4)?,
+            digits(parts.next()?, 2)?,
+            digits(parts.next()?, 2)?,
+        );
+        let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let mut parts = clock.splitn(3, ':');
+        let (hour, minute) = (digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+        let second = digits(parts.next().unwrap_or("00"), 2)?;
+        if year < 1970 || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let days = days_from_civil(year, month, day);
+        if day == 0 || civil_from_days(days) != (year, month, day) {
+            return None;
+        }
+        let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+        Self::parse(&format!("{seconds}.{fraction}"))
+    }
+}
+
+/// A number of exactly so many digits.
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let is_number = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for Timestamp {
@@ -115,6 +146,16 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
         shifted_month - 9
     };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// The way back, of years from 1970 on.
+fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let year_of_era = year % 400;
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (year / 400 * 146_097 + day_of_era).saturating_sub(719_469)
 }
 
 /// The only reader of the wall clock.
@@ -187,6 +228,34 @@ mod tests {
     }
 
     #[test]
+    fn moments_as_people_write_them() {
+        let of = |text| Timestamp::parse_iso(text).map(Timestamp::iso);
+        let day = |rest: &str| Some(format!("2024-02-29T{rest}"));
+        assert_eq!(of("2024-02-29"), day("00:00:00.000000"));
+        assert_eq!(of("2024-02-29 13:05"), day("13:05:00.000000"));
+        assert_eq!(of("2024-02-29T13:05:59Z"), day("13:05:59.000000"));
+        assert_eq!(of("1970-01-01"), Some("1970-01-01T00:00:00.000000".to_owned()));
+        for text in [
+            "",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-01",
+            "2024-01-00",
+            "2024-1-1",
+            "1969-12-31",
+            "2024-01-01T24:00",
+            "2024-01-01T",
+            "2024-01-01T1:00",
+            "2024-01-01T01:60",
+            "2024-01-01T01:00:00.x",
+            "2024-01-01T01",
+            "yesterday",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_clock_never_repeats() {
         let clock = Clock::new();
         let times: Vec<_> = (0..1000).map(|_| clock.next()).collect();
@@ -198,6 +267,12 @@ mod tests {
         fn text_round_trips(units in 0..1_000_000_000_000_000_u64) {
             let moment = Timestamp::from_units(units);
             prop_assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
+        }
+
+        #[test]
+        fn iso_round_trips(units in 0..25_340_230_079_900_000_u64) {
+            let moment = Timestamp::from_units(units);
+            prop_assert_eq!(Timestamp::parse_iso(&moment.iso()), Some(moment));
         }
 
         #[test]

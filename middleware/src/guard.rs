@@ -3,4 +3,5 @@
 pub mod authorise;
 pub mod firewall;
 pub mod quota;
+pub mod record;
 mod target;

@@ -12,6 +12,7 @@ pub mod info_cache;
 mod network;
 pub mod policy;
 pub mod protocol;
+mod recorder;
 pub mod registry;
 mod resource;
 pub mod semantic;
@@ -25,3 +26,4 @@ pub use extension::{
 pub use features::Features;
 pub use info_cache::InfoCache;
 pub use policy::PolicyCache;
+pub use recorder::Recorder;

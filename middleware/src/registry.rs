@@ -7,7 +7,7 @@
 //! [pipeline]
 //! protocol = ["catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "info", "cors", "listing_formats", "auth"]
 //! semantic = ["copy"]
-//! guard = ["authorise", "firewall", "quota"]
+//! guard = ["record", "authorise", "firewall", "quota"]
 //! ```
 
 use std::fmt;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{
     auth, catch_errors, cors, gatekeeper, healthcheck, info, listing_formats, proxy_logging,
 };
-use crate::{Attempts, Features, InfoCache, PolicyCache, guard, semantic};
+use crate::{Attempts, Features, InfoCache, PolicyCache, Recorder, guard, semantic};
 
 mod order;
 
@@ -51,6 +51,8 @@ pub struct Context {
     pub(crate) logins: Arc<auth::Logins>,
     /// What `/info` tells; filters add to it while they are built.
     pub features: Features,
+    /// Takes on how requests ended.
+    pub recorder: Arc<Recorder>,
     /// How often each rule of the firewall has decided.
     pub firewall_hits: guard::firewall::Hits,
     /// Read once, used by `auth` and by `authorise`.
@@ -69,6 +71,7 @@ impl Context {
             clock,
             info_cache: Arc::new(InfoCache::new(owner.clone())),
             policy: Arc::new(PolicyCache::new(owner.clone())),
+            recorder: Arc::new(Recorder::new(owner.clone())),
             owner,
             entrance: nowhere(),
             attempts: Arc::default(),
@@ -203,6 +206,14 @@ pub const FILTERS: &[Filter] = &[
         outside: &[],
         because: "servers know no copying, it takes a copy apart",
         build: Build::Functional(semantic::copy::build),
+    },
+    Filter {
+        name: "record",
+        stack: Stack::Guard,
+        is_required: false,
+        outside: &[BELOW],
+        because: "it also sees what the others refuse",
+        build: Build::Functional(guard::record::build),
     },
     Filter {
         name: "authorise",

@@ -63,7 +63,8 @@ impl Owner {
             .await?;
         match account {
             None => {
-                self.make_account(&put.account, put.properties, context).await?;
+                self.make_account(&put.account, put.properties, "account/put", context)
+                    .await?;
                 Ok(Written { created: true })
             }
             Some(account) if account.attributes().deleted => {
@@ -86,7 +87,8 @@ impl Owner {
             .await?;
         match account {
             None if self.constraints.account_autocreate => {
-                self.make_account(&post.account, post.properties, context).await?;
+                self.make_account(&post.account, post.properties, "account/post", context)
+                    .await?;
                 Ok(Written { created: true })
             }
             None => Err(Error::not_found()),
@@ -151,7 +153,8 @@ impl Owner {
             Some(account) if account.attributes().deleted => return Err(Outcome::Gone.into()),
             Some(account) => account,
             None if self.constraints.account_autocreate => {
-                self.make_account(name, Properties::new(), context).await?
+                self.make_account(name, Properties::new(), "account/put", &context.of_part())
+                    .await?
             }
             None => return Err(Error::not_found()),
         };
@@ -176,7 +179,9 @@ impl Owner {
             Some(account) if account.attributes().deleted => Err(Error::not_found()),
             Some(account) => Ok(account),
             None if self.constraints.account_autocreate => {
-                self.make_account(name, Properties::new(), context).await
+                let context = context.of_part();
+                self.make_account(name, Properties::new(), "account/put", &context)
+                    .await
             }
             None => Err(Error::not_found()),
         }
@@ -196,6 +201,7 @@ impl Owner {
         self: &Arc<Self>,
         name: &AccountName,
         properties: Properties,
+        action: &'static str,
         context: &Context,
     ) -> Result<Arc<Account>, Error> {
         let (owner, name, context) = (Arc::clone(self), name.clone(), context.clone());
@@ -237,7 +243,7 @@ impl Owner {
                 Action::Put,
                 NodePath::Account,
                 None,
-                record(&context, "account/put", 201, 0),
+                record(&context, action, 201, 0),
             )?;
             begun.sync().await?;
             attributes.id = begun.id;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,13 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
+impl Position {
+    /// A place behind the beginning of the entry here, and not behind that of any later one.
+    pub(crate) const fn behind(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// How a journal behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -96,6 +103,7 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
+    directory: PathBuf,
 }
 
 #[derive(Debug)]
@@ -203,7 +211,8 @@ impl Journal {
         thread
             .spawn(move || writer.run())
             .map_err(|error| JournalError::io(directory, error))?;
-        Ok((Self { shared }, found.entries))
+        let directory = directory.to_owned();
+        Ok((Self { shared, directory }, found.entries))
     }
 
     /// Puts an entry at the end of the log, in memory. What ends an announced change is always taken.
@@ -289,6 +298,22 @@ impl Journal {
         };
         self.shared.wake.notify_one();
         self.wait(|progress| progress.released >= target).await
+    }
+
+    /// Reads again what is durable from `from` on, or from the oldest entry that is still kept: some of it, and where
+    /// to read on. Blocks.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is damaged.
+    pub fn read(&self, from: Position) -> Result<(Replay, Position), JournalError> {
+        let durable = self.shared.waiters.durable();
+        let (entries, next) = replay::read(&self.directory, from.0, durable)?;
+        Ok((entries, Position(next)))
+    }
+
+    /// Where the oldest entry is that is still kept.
+    pub fn oldest(&self) -> Position {
+        Position(self.shared.state.lock().oldest)
     }
 
     /// Where the next entry will be.

@@ -12,6 +12,7 @@ pub mod node;
 mod object;
 mod owner;
 mod quota;
+mod record_feed;
 mod server;
 pub mod settings;
 pub mod tree_listing;

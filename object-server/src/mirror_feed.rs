@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::functional::mirror::Node;
+use common::name::AccountName;
 use common::service::FunctionalService;
 use parking_lot::Mutex;
 
@@ -19,6 +20,7 @@ use crate::engine::ArcEngine;
 use crate::journal::{Journal, Position};
 use crate::node::NodePath;
 use crate::owner::Account;
+use crate::record_feed::RecordFeed;
 
 mod queue;
 mod refill;
@@ -41,6 +43,8 @@ pub(crate) struct MirrorFeed {
 pub(crate) struct Sources {
     pub(crate) engine: ArcEngine,
     pub(crate) journal: Arc<Journal>,
+    /// Has to send again what it sent, when the database was emptied.
+    pub(crate) records: Arc<RecordFeed>,
 }
 
 impl MirrorFeed {
@@ -96,6 +100,12 @@ impl MirrorFeed {
     /// What the mirror of an account has.
     pub(crate) fn acknowledged(&self, account_id: u64) -> u64 {
         self.stream(account_id).map_or(0, |stream| stream.acknowledged())
+    }
+
+    /// The name of an account that was registered.
+    pub(crate) fn account_name(&self, account_id: u64) -> Option<AccountName> {
+        let stream = self.stream(account_id)?;
+        Some(stream.account.name.clone())
     }
 
     /// The oldest place in the journal that the mirror still needs.

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::engine::ArcEngine;
 use crate::journal::{Journal, Position};
 use crate::mirror_feed::MirrorFeed;
+use crate::record_feed::RecordFeed;
 use crate::settings::Settings;
 use crate::tree_listing::TreeListing;
 
@@ -40,6 +41,7 @@ pub(crate) struct Owner {
     pub(crate) engine: ArcEngine,
     pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
+    pub(crate) records: Arc<RecordFeed>,
     pub(crate) tree_listing: TreeListing,
     pub(crate) stripes: Stripes,
     pub(crate) settings: Settings,
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) engine: ArcEngine,
     pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
+    pub(crate) records: Arc<RecordFeed>,
     pub(crate) tree_listing: TreeListing,
     pub(crate) settings: Settings,
     pub(crate) constraints: Arc<Constraints>,
@@ -71,6 +74,7 @@ impl Owner {
             engine: parts.engine,
             journal: parts.journal,
             feed: parts.feed,
+            records: parts.records,
             tree_listing: parts.tree_listing,
             stripes: Stripes::new(),
             settings: parts.settings,

@@ -17,6 +17,7 @@ use crate::engine::posix::{self, Posix};
 use crate::journal::Journal;
 use crate::mirror_feed::{MirrorFeed, Sources};
 use crate::owner::{Owner, Parts};
+use crate::record_feed::RecordFeed;
 use crate::settings::Settings;
 use crate::tree_listing::TreeListing;
 
@@ -29,6 +30,7 @@ pub struct ObjectServer {
     owner: Arc<Owner>,
     stop: watch::Sender<bool>,
     checkpoints: JoinHandle<()>,
+    records: JoinHandle<()>,
 }
 
 impl ObjectServer {
@@ -72,12 +74,15 @@ impl ObjectServer {
         let opened = tokio::task::spawn_blocking(move || Journal::open(&directory, &journal_settings)).await;
         let (journal, replay) = opened.map_err(Error::internal)??;
         let journal = Arc::new(journal);
+        let records = Arc::new(RecordFeed::new(Arc::clone(&journal), mirror.clone()));
         let sources = Sources {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
+            records: Arc::clone(&records),
         };
         let parts = Parts {
             feed: MirrorFeed::new(mirror, sources),
+            records,
             tree_listing: TreeListing::new(Arc::clone(&engine), settings.listing_cache.0),
             engine,
             journal,
@@ -87,11 +92,13 @@ impl ObjectServer {
         };
         let owner = Owner::open(parts, replay, journal_is_new).await?;
         let (stop, stopped) = watch::channel(false);
+        let records = tokio::spawn(Arc::clone(&owner).feed_records(stopped.clone()));
         let checkpoints = tokio::spawn(Arc::clone(&owner).keep_checkpoints(stopped));
         Ok(Self {
             owner,
             stop,
             checkpoints,
+            records,
         })
     }
 
@@ -109,6 +116,8 @@ impl ObjectServer {
         self.stop.send_replace(true);
         self.checkpoints.await.map_err(Error::internal)?;
         self.owner.feed.drain(DRAIN).await;
+        self.owner.records.drain(DRAIN).await;
+        self.records.abort();
         self.owner.checkpoint().await?;
         self.owner.journal.close().await
     }

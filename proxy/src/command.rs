@@ -15,6 +15,7 @@ mod administered;
 mod config_check;
 mod firewall;
 mod quota;
+mod record;
 mod serve;
 mod user;
 
@@ -58,6 +59,12 @@ enum Command {
     /// is opened, which no server may have open.
     #[command(subcommand)]
     Quota(quota::Command),
+    /// Read what was done, by whom, and what came of it.
+    ///
+    /// With `ST_AUTH`, `ST_USER` and `ST_KEY` in the environment the running server at that log-in address is asked,
+    /// as that user, who must be an administrator; without them the database of the configuration is read.
+    #[command(subcommand)]
+    Record(record::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +109,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::User(command)) => user::run(command),
         Some(Command::Firewall(command)) => firewall::run(command),
         Some(Command::Quota(command)) => quota::run(command),
+        Some(Command::Record(command)) => record::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -157,6 +165,10 @@ mod tests {
             &["stobj", "quota", "set", "AUTH_a/c", "--count", "5", "--json"],
             &["stobj", "quota", "show", "AUTH_a", "--data", "/x"],
             &["stobj", "quota", "list", "--json"],
+            &[
+                "stobj", "record", "list", "--user", "a:b", "--since", "1h", "--result", "4xx", "--follow",
+                "--csv",
+            ],
         ] {
             assert!(
                 Arguments::try_parse_from(line).unwrap().command.is_some(),
@@ -169,6 +181,8 @@ mod tests {
             &["stobj", "firewall", "enable", "AUTH_a/c"],
             &["stobj", "quota", "set", "AUTH_a"],
             &["stobj", "quota", "set", "AUTH_a", "--bytes", "much"],
+            &["stobj", "record", "list", "--json", "--csv"],
+            &["stobj", "record", "list", "--since", "yesterday"],
             &["stobj", "fly"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");

@@ -57,7 +57,7 @@ impl Servers {
             "firewall" if matches!(request.action, Action::FirewallList(_)) => {
                 self.account_server.handle(request)
             }
-            "mirror" | "user" | "policy" => self.account_server.handle(request),
+            "mirror" | "user" | "policy" | "record" => self.account_server.handle(request),
             // What a filter answers (`firewall/rules`) needs that filter in the pipeline.
             _ => refuse(Outcome::NotImplemented.into()),
         }
@@ -157,6 +157,7 @@ mod tests {
                     "user",
                     "policy",
                     "quota",
+                    "record",
                     "firewall"
                 ]
                 .contains(&system),

@@ -143,6 +143,8 @@ impl Functionalise {
             referrer: text(header::REFERER),
             address: ClientAddress::of(&head.extensions),
             agent: text(header::USER_AGENT),
+            record_id: None,
+            is_inner: false,
             decided_under: common::functional::Generations::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use account_server::AccountServer;
 use common::config::{Config, Mistakes};
@@ -49,6 +50,9 @@ pub enum Part {
     /// The mirror, the users and the policy.
     AccountServer,
 }
+
+/// What is still to be told of the last requests gets so long at the end.
+const RECORDS: Duration = Duration::from_secs(5);
 
 /// A configuration that was proven right, with the pipeline that it describes. Nothing was opened or made yet.
 #[derive(Debug)]
@@ -391,6 +395,10 @@ impl Plan {
             tasks.push(policy.spawn_refresh());
             tasks.push(snapshots.spawn_keeping(Arc::clone(&policy)));
         }
+        let recorder = Arc::clone(&self.renewal.context.recorder);
+        if matches!(self.part, Part::Everything | Part::Proxy) {
+            tasks.push(recorder.spawn());
+        }
         tasks.extend(opened.late_users.map(|users| tokio::spawn(users.prepare(told))));
         let ended = tokio::spawn(async move {
             let stop = async move {
@@ -398,6 +406,7 @@ impl Plan {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
             front::serve(opened.listener, opened.service, limits, stop).await;
+            recorder.drain(RECORDS).await;
             for task in tasks {
                 task.abort();
             }

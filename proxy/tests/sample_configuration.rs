@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use common::config::Config;
 use common::constraints::Constraints;
+use middleware::guard::record;
 use middleware::protocol::{auth, catch_errors, cors, healthcheck, info, proxy_logging};
 use middleware::registry;
 use proxy::serve::{Part, Plan};
@@ -62,6 +63,7 @@ fn the_sample_shows_every_setting_with_its_default() {
     sample.check::<info::Settings>("filter.info");
     sample.check::<cors::Settings>("filter.cors");
     sample.check::<auth::Settings>("filter.auth");
+    sample.check::<record::Settings>("filter.record");
     sample.config.finish().unwrap();
     for (section, value) in &sample.table {
         let below = value.as_table().filter(|_| section == "filter");

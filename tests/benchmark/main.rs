@@ -65,6 +65,7 @@ enum Row {
     ListMillion,
     Memory,
     Pipeline,
+    Record,
 }
 
 fn main() -> ExitCode {
@@ -123,6 +124,7 @@ async fn measure(options: Options, laboratory: Laboratory) -> Result<bool> {
             Row::List => rows::list::pages(&laboratory, &peers, &mut report).await,
             Row::ListMillion => rows::list::one_page(&laboratory, options.objects, &mut report).await,
             Row::Memory => rows::memory::memory(&laboratory, &mut report).await,
+            Row::Record => rows::record::record(&laboratory, &mut report).await,
             Row::Pipeline => rows::pipeline::pipeline(&laboratory, &options.pipeline, &mut report).await,
         }
         .with_context(|| format!("row {row:?}"))?;

@@ -48,7 +48,12 @@ pub(crate) struct Store {
 impl Store {
     /// An empty store.
     pub(crate) async fn start(laboratory: &Laboratory) -> Result<Self> {
-        Self::start_in(laboratory, &laboratory.fresh()?, Durability::Durable).await
+        Self::start_with(laboratory, "").await
+    }
+
+    /// An empty store with further settings.
+    pub(crate) async fn start_with(laboratory: &Laboratory, settings: &str) -> Result<Self> {
+        Self::start_so(laboratory, &laboratory.fresh()?, Durability::Durable, settings).await
     }
 
     /// A store in `directory`, with what was left there.
@@ -57,12 +62,22 @@ impl Store {
         directory: &Path,
         durability: Durability,
     ) -> Result<Self> {
+        Self::start_so(laboratory, directory, durability, "").await
+    }
+
+    async fn start_so(
+        laboratory: &Laboratory,
+        directory: &Path,
+        durability: Durability,
+        settings: &str,
+    ) -> Result<Self> {
         let path = directory.join("stobj.toml");
         let durability = match durability {
             Durability::Durable => "durable",
             Durability::Relaxed => "relaxed",
         };
-        let configuration = format!("{CONFIGURATION}[object-server]\ndurability = {durability:?}\n");
+        let configuration =
+            format!("{CONFIGURATION}[object-server]\ndurability = {durability:?}\n{settings}");
         std::fs::write(&path, configuration)?;
         let mut command = Command::new(&laboratory.stobj);
         command

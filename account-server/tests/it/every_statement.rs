@@ -10,6 +10,7 @@ use common::Secret;
 use common::functional::firewall::{ListDisabled, State};
 use common::functional::listing::{Query, Rollup};
 use common::functional::policy::{Fetch, Restore};
+use common::functional::record::{self, Commit, Complete, Record as Operation};
 use common::functional::user::{List, Password, Put, Remove, Revoke, RevokedToken, Show};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
@@ -199,13 +200,43 @@ async fn change_users(server: &Server) {
     assert!(server.ask(Restore { policy }).await.unwrap().restored);
 }
 
+async fn keep_records(server: &Server) {
+    let records = vec![Operation {
+        id: 1,
+        action: "object/put".to_owned(),
+        ..Operation::default()
+    }];
+    let commit = Commit {
+        records: records.clone(),
+    };
+    server.ask(commit).await.unwrap();
+    server.ask(Complete { records }).await.unwrap();
+    for asked in [
+        "{}",
+        r#"{"account": "AUTH_a"}"#,
+        r#"{"user": "a:b"}"#,
+        r#"{"user": ""}"#,
+        r#"{"path": "AUTH_a/c/o"}"#,
+        r#"{"action": "object/put"}"#,
+        r#"{"results": "403"}"#,
+    ] {
+        let list: record::List = serde_json::from_str(asked).unwrap();
+        server.ask(list).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn every_statement_is_sent_by_a_test() {
     let recorder = Recorder::default();
     let _recording = tracing::subscriber::set_default(recorder.clone());
-    let server = Server::start().await;
+    let settings = account_server::Settings {
+        record_retention_count: 1,
+        ..account_server::Settings::default()
+    };
+    let server = Server::with(settings).await;
     change_and_list(&server).await;
     change_users(&server).await;
+    keep_records(&server).await;
     let server = server.restart_with_torn_schema().await;
     server.owner().apply([put_container("c")]).await;
     server.server.close().await;

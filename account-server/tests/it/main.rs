@@ -18,6 +18,8 @@ mod mirror;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod support;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account_server::{AccountServer, Settings};
+use common::config::Period;
 use common::functional::firewall::State;
 use common::functional::mirror::{
     Apply, AtLeast, Change, ContainerRow, ListAccount, ListContainer, Node, ObjectRow, Open, Page, Position,
@@ -27,7 +28,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::with(Settings::default()).await
+        // What is removed in time would be counted among the statements.
+        let settings = Settings {
+            record_retention_age: Period::seconds(0),
+            ..Settings::default()
+        };
+        Self::with(settings).await
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
@@ -55,11 +61,17 @@ impl Server {
         Self::at(Settings::default(), self.database, self.directory).await
     }
 
+    /// The same with other settings.
+    pub(crate) async fn restart_with(self, settings: Settings) -> Self {
+        self.server.close().await;
+        Self::at(settings, self.database, self.directory).await
+    }
+
     /// The same after a change of the schema was cut off in the middle, as only MySQL leaves it.
     pub(crate) async fn restart_with_torn_schema(self) -> Self {
         self.server.close().await;
         if self.is_mysql() {
-            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000003";
+            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000040";
             self.look().await.execute(torn).await;
         }
         Self::at(Settings::default(), self.database, self.directory).await

@@ -26,6 +26,13 @@ pub struct Context {
     /// The `User-Agent` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Arc<str>>,
+    /// What its record is known by, besides its timestamp; given by the filter `record`. Without one the owner keeps
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<u64>,
+    /// Whether it is a part of another request, which has a record of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_inner: bool,
     /// What the guards knew when they let it pass.
     #[serde(default)]
     pub decided_under: Generations,
@@ -41,7 +48,22 @@ impl Context {
             referrer: None,
             address: None,
             agent: None,
+            record_id: None,
+            is_inner: false,
             decided_under: Generations::default(),
+        }
+    }
+}
+
+impl Context {
+    /// The context of a change that comes along with the one that was asked for: it has a record of its own.
+    #[must_use]
+    pub fn of_part(&self) -> Self {
+        // Any number will do that is always the same and not the other one.
+        let derived = |id: u64| (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1).max(1);
+        Self {
+            record_id: self.record_id.map(derived),
+            ..self.clone()
         }
     }
 }

@@ -228,6 +228,8 @@ fn context() -> impl Strategy<Value = Context> {
             agent: referrer.clone().map(Arc::from),
             referrer: referrer.map(Arc::from),
             address: address.map(std::net::IpAddr::from),
+            record_id: generation,
+            is_inner: generation.is_none(),
             decided_under: Generations {
                 account: generation,
                 container: None,

@@ -73,6 +73,7 @@ impl Target {
                 },
                 ..account(&set.account, Manage)
             },
+            Action::RecordList(list) => account(list.account.as_ref()?, Read),
             Action::ContainerHead(head) => container(&head.account, &head.container, Read),
             Action::ContainerList(list) => container(&list.account, &list.container, Read),
             Action::ContainerPut(put) => container(&put.account, &put.container, Write),

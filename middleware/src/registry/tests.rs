@@ -96,6 +96,7 @@ fn the_readme_shows_every_setting_with_its_default() {
     assert_documented::<info::Settings>("filter.info");
     assert_documented::<cors::Settings>("filter.cors");
     assert_documented::<auth::Settings>("filter.auth");
+    assert_documented::<guard::record::Settings>("filter.record");
 }
 
 #[test]

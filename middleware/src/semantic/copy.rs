@@ -57,7 +57,9 @@ impl Copy {
             fresh_metadata,
         } = copy;
         let path = source.path.clone();
-        let (got, body) = ask(&self.inner, source, context.clone(), Body::empty()).await?;
+        let mut reading = context.clone();
+        reading.is_inner = true;
+        let (got, body) = ask(&self.inner, source, reading, Body::empty()).await?;
         let length = length_of(&got);
         if length > self.constraints.max_file_size.0 {
             return Err(Outcome::TooLarge.into());

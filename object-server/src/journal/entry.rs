@@ -1,8 +1,11 @@
 //! What the journal says.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use common::Timestamp;
+use common::functional::record::{MAX_ACTION, MAX_AGENT, MAX_TRANSACTION_ID, cut};
 use serde::{Deserialize, Serialize};
 
 use crate::node::{NodePath, WriteId};
@@ -32,7 +35,7 @@ pub enum Kind {
         #[serde(default)]
         old: Option<Footprint>,
         /// The record of it, should it succeed.
-        record: Record,
+        record: Arc<Record>,
     },
     /// Storage shows the change.
     Commit {
@@ -49,7 +52,7 @@ pub enum Kind {
         #[serde(default)]
         new: Option<Footprint>,
         /// Who did what.
-        record: Record,
+        record: Arc<Record>,
     },
     /// Nothing came of it.
     Abort {
@@ -172,14 +175,20 @@ impl Footprint {
 /// Who did what, when, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// What it is known by, besides its time; 0: no record is kept.
+    #[serde(default)]
+    pub id: u64,
     /// When the request was made.
     pub time: Timestamp,
     /// By whom; `None` is anonymous.
     #[serde(default)]
     pub user_id: Option<u64>,
+    /// `account:user`, as it was then.
+    #[serde(default)]
+    pub user: Option<Arc<str>>,
     /// `object/put`; kept to 64 bytes.
-    #[serde(serialize_with = "cut::<_, 64>")]
-    pub action: String,
+    #[serde(serialize_with = "cut_action")]
+    pub action: Cow<'static, str>,
     /// The status of the answer.
     pub result: u16,
     /// Bytes that came along.
@@ -189,24 +198,24 @@ pub struct Record {
     pub address: Option<IpAddr>,
     /// The client's `User-Agent`; kept to 512 bytes.
     #[serde(default, serialize_with = "cut_some")]
-    pub agent: Option<String>,
+    pub agent: Option<Arc<str>>,
     /// The transaction of the client's request; kept to 128 bytes.
-    #[serde(serialize_with = "cut::<_, 128>")]
-    pub transaction_id: String,
+    #[serde(serialize_with = "cut_transaction_id")]
+    pub transaction_id: Arc<str>,
 }
 
-fn cut_text(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
+fn cut_action<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(cut(text, MAX_ACTION))
 }
 
-fn cut<S: serde::Serializer, const LIMIT: usize>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(cut_text(text, LIMIT))
+fn cut_transaction_id<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(cut(text, MAX_TRANSACTION_ID))
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde calls")]
-fn cut_some<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+fn cut_some<S: serde::Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
     text.as_deref()
-        .map(|text| cut_text(text, 512))
+        .map(|text| cut(text, MAX_AGENT))
         .serialize(serializer)
 }
 

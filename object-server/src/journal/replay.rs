@@ -1,12 +1,17 @@
-//! Reading the log at start-up.
+//! Reading the log: all of it at start-up, parts of it again later.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::entry::Entry;
 use super::frame::{self, Read};
 use super::segment::{self, Segment};
 use super::{JournalError, Position};
+
+/// About so much is read again at a time; it holds any entry.
+const PIECE: u64 = 256 << 10;
 
 /// What the log still holds, in order.
 pub type Replay = Vec<(Position, Entry)>;
@@ -55,6 +60,61 @@ pub(super) fn open(directory: &Path) -> Result<Found, JournalError> {
     // What was read may be in the page cache only, left by a process whose sync failed.
     let last = Segment::create(directory, base, &frames).map_err(unreadable)?;
     Ok(Found { bases, last, entries })
+}
+
+/// Reads entries of a log in use, from `from` (or the oldest that there is) up to `durable` at most; and where to read on.
+pub(super) fn read(directory: &Path, from: u64, durable: u64) -> Result<(Replay, u64), JournalError> {
+    let bases = segment::list_in_use(directory).map_err(|error| JournalError::io(directory, error))?;
+    let oldest = bases.first().copied().unwrap_or(from);
+    let from = from.max(oldest);
+    let behind = bases.partition_point(|base| *base <= from);
+    let end = bases.get(behind).map_or(durable, |next| durable.min(*next));
+    let Some(base) = behind.checked_sub(1).map(|at| bases[at]).filter(|_| from < end) else {
+        return Ok((Replay::new(), from));
+    };
+    let file = segment::path(directory, base);
+    let piece = piece(
+        &file,
+        segment::HEADER as u64 + (from - base),
+        (end - from).min(PIECE),
+    );
+    let piece = piece.map_err(|error| JournalError::io(&file, error))?;
+    let is_cut = from + (piece.len() as u64) < end;
+    let mut entries = Replay::new();
+    let mut offset = 0;
+    while offset < piece.len() {
+        match frame::read(&piece[offset..]) {
+            Read::Entry(entry, length) => {
+                entries.push((Position(from + offset as u64), *entry));
+                offset += length;
+            }
+            // The rest of it is in the next piece.
+            Read::Torn(_) | Read::End if is_cut && offset > 0 => break,
+            Read::End => {
+                return Err(corrupt(
+                    &file,
+                    from - base,
+                    offset,
+                    "entries are missing".to_owned(),
+                ));
+            }
+            Read::Torn(reason) => return Err(corrupt(&file, from - base, offset, reason.to_owned())),
+            Read::Foreign(reason) => return Err(corrupt(&file, from - base, offset, reason)),
+        }
+    }
+    Ok((entries, from + offset as u64))
+}
+
+fn piece(file: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; usize::try_from(length).unwrap_or(0)];
+    File::open(file)?.read_exact_at(&mut piece, offset)?;
+    Ok(piece)
+}
+
+fn corrupt(file: &Path, start: u64, offset: usize, reason: String) -> JournalError {
+    let offset = segment::HEADER + usize::try_from(start).unwrap_or(0) + offset;
+    let file = file.to_owned();
+    JournalError::Corrupt { file, offset, reason }
 }
 
 /// Reads one file and gives its good frames.

@@ -71,8 +71,18 @@ pub(super) fn path(directory: &Path, base: u64) -> PathBuf {
     directory.join(format!("{base:016}.log"))
 }
 
-/// The positions of all files of a log, in order; leftovers of files that were being made are removed.
+/// The positions of all files of a log, in order; leftovers of files that were being made are removed, so it must not
+/// be in use.
 pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
+    look(directory, fs::remove_file::<PathBuf>)
+}
+
+/// The positions of all files of a log that is in use, in order.
+pub(super) fn list_in_use(directory: &Path) -> io::Result<Vec<u64>> {
+    look(directory, |_| Ok(()))
+}
+
+fn look(directory: &Path, leftover: impl Fn(PathBuf) -> io::Result<()>) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
@@ -81,7 +91,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
         };
         let is_number = stem.len() >= 16 && stem.bytes().all(|byte| byte.is_ascii_digit());
         match (is_number, extension) {
-            (true, "tmp") => fs::remove_file(directory.join(&name))?,
+            (true, "tmp") => leftover(directory.join(&name))?,
             (true, "log") => bases.extend(stem.parse::<u64>()),
             _ => {}
         }

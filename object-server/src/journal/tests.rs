@@ -14,8 +14,10 @@ mod properties;
 
 fn record() -> Record {
     Record {
+        id: 11,
         time: Timestamp::from_seconds(9),
         user_id: Some(7),
+        user: Some("test:tester".into()),
         action: "object/put".into(),
         result: 201,
         bytes: 5,
@@ -35,7 +37,7 @@ fn begin(id: u64) -> Entry {
         path: object("photos/a b.jpg"),
         action: Action::Put,
         old: None,
-        record: record(),
+        record: Arc::new(record()),
     };
     Entry { account_id: 1, kind }
 }
@@ -47,7 +49,7 @@ fn commit(id: u64) -> Entry {
         path: object("photos/a b.jpg"),
         old: None,
         new: Some(Footprint { objects: 1, bytes: 5 }),
-        record: record(),
+        record: Arc::new(record()),
     };
     Entry { account_id: 1, kind }
 }
@@ -305,7 +307,7 @@ async fn the_buffer_is_bounded() {
     points.arm("journal:before_write", Failure::Wait);
     let mut long = begin(1);
     if let Kind::Begin { record, .. } = &mut long.kind {
-        record.agent = Some("x".repeat(5000));
+        Arc::make_mut(record).agent = Some("x".repeat(5000).into());
     }
     let first = journal.append(&long).unwrap();
     let length = journal.position().0 - first.0;
@@ -407,4 +409,48 @@ async fn a_killed_rotation_leaves_nothing_behind() {
     fs::write(&leftover, b"stobj").unwrap();
     assert_eq!(open(&directory, &small(1 << 20)).1, entries);
     assert!(!leftover.exists());
+}
+
+#[tokio::test]
+async fn what_is_durable_can_be_read_again_while_more_is_written() {
+    let directory = TempDir::new().unwrap();
+    let settings = small(1 << 20);
+    let (journal, _) = open(&directory, &settings);
+    let mut written = Vec::new();
+    for id in 0..200 {
+        let position = journal.append(&begin(id)).unwrap();
+        journal.append(&commit(id)).unwrap();
+        written.push((position, begin(id)));
+        // Several files, and several syncs a file.
+        if id % 7 == 0 {
+            journal.sync(journal.position()).await.unwrap();
+        }
+    }
+    let read_all = |from: Position| {
+        let (mut all, mut next) = (Vec::new(), from);
+        loop {
+            let (entries, behind) = journal.read(next).unwrap();
+            if entries.is_empty() {
+                return (all, next);
+            }
+            assert!(entries[0].0 >= next);
+            all.extend(entries);
+            next = behind;
+        }
+    };
+    journal.sync(journal.position()).await.unwrap();
+    assert!(files(&directory).len() > 3);
+    let (all, end) = read_all(journal.oldest());
+    assert_eq!(end, journal.position());
+    assert_eq!(all.len(), 400);
+    let begins: Vec<_> = all.iter().step_by(2).cloned().collect();
+    assert_eq!(begins, written);
+    let (some, _) = read_all(written[120].0);
+    assert_eq!(some[0], written[120]);
+
+    // What was released is passed over, and what is not durable is not there yet.
+    journal.release(written[100].0).await.unwrap();
+    let (rest, _) = read_all(Position::default());
+    assert_eq!(rest[0].0, journal.oldest());
+    assert!(rest.len() < 400 && rest.contains(&written[100]));
 }

@@ -54,6 +54,11 @@ impl Waiters {
         woken.await.is_ok()
     }
 
+    /// How far the log is durable.
+    pub(super) fn durable(&self) -> u64 {
+        self.0.lock().synced
+    }
+
     /// Everything below `synced` is durable now.
     pub(super) fn synced(&self, synced: u64) {
         let done: Vec<Waiter> = {

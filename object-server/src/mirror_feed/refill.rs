@@ -13,6 +13,7 @@ use crate::walk::Walk;
 /// Walks the account and sends all of it. Answers the `seq` that the mirror then has.
 pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let account = &stream.account;
+    stream.sources.records.rewind();
     new_incarnation(stream).await?;
     let seq = account.last_seq();
     let mut batch = Batch {

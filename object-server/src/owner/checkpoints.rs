@@ -31,6 +31,7 @@ impl Owner {
         let begin = self.journal.position();
         let in_flight = self.in_flight.lock().first().copied();
         let mirror_needs = self.feed.oldest_needed();
+        let records_need = self.records.oldest_needed();
         let mut checkpoints = Vec::new();
         for account in self.loaded() {
             let mirrored_seq = self.feed.acknowledged(account.account_id);
@@ -57,7 +58,8 @@ impl Owner {
             }
         }
         written?;
-        let needed = [Some(begin), in_flight, mirror_needs].into_iter().flatten().min();
+        let needed = [Some(begin), in_flight, mirror_needs, records_need];
+        let needed = needed.into_iter().flatten().min();
         if let Some(needed) = needed {
             self.journal.release(needed).await?;
         }

@@ -22,7 +22,7 @@ pub(crate) struct Begun {
     pub(crate) id: WriteId,
     path: NodePath,
     old: Option<Footprint>,
-    record: Record,
+    record: Arc<Record>,
     position: Position,
     /// The room that the change holds, where something above it is limited.
     pub(crate) reservation: Option<Arc<Reservation>>,
@@ -39,12 +39,13 @@ impl Owner {
         record: Record,
     ) -> Result<Begun, Error> {
         let id = WriteId::random()?;
+        let record = Arc::new(record);
         let kind = Kind::Begin {
             id,
             path: path.clone(),
             action,
             old,
-            record: record.clone(),
+            record: Arc::clone(&record),
         };
         let entry = Entry {
             account_id: account.account_id,
@@ -100,16 +101,19 @@ impl Begun {
             path: self.path.clone(),
             old,
             new,
-            record: self.record.clone(),
+            record: Arc::clone(&self.record),
         };
-        let position = owner.journal.append_reserved(&Entry {
+        let entry = Entry {
             account_id: self.account_id,
             kind,
-        })?;
+        };
+        let position = owner.journal.append_reserved(&entry)?;
         ledger.last_seq = seq;
         ledger.count(&self.path, old, new, self.reservation.as_deref());
         ledger.is_dirty = true;
         owner.feed.note(self.account_id, seq, position, node);
+        drop(ledger);
+        owner.records.note(position, entry);
         Ok(position)
     }
 
@@ -180,18 +184,21 @@ pub(crate) const PRESENT: Footprint = Footprint { objects: 0, bytes: 0 };
 
 /// The record of a change by `context`.
 pub(crate) fn record(context: &Context, action: &'static str, result: u16, bytes: u64) -> Record {
+    let identity = match context.authority.caller() {
+        Caller::User(identity) => Some(identity),
+        Caller::Anonymous => None,
+    };
     Record {
+        id: context.record_id.unwrap_or(0),
         time: context.timestamp,
-        user_id: match context.authority.caller() {
-            Caller::User(identity) => Some(identity.user_id),
-            Caller::Anonymous => None,
-        },
-        action: action.to_owned(),
+        user_id: identity.map(|identity| identity.user_id),
+        user: identity.map(|identity| identity.name.as_str().into()),
+        action: action.into(),
         result,
         bytes,
         address: context.address,
-        agent: context.agent.as_deref().map(str::to_owned),
-        transaction_id: context.transaction_id.as_ref().to_owned(),
+        agent: context.agent.clone(),
+        transaction_id: Arc::clone(&context.transaction_id),
     }
 }
 

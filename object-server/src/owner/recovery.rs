@@ -53,7 +53,7 @@ struct Begun {
     path: NodePath,
     action: Action,
     old: Option<Footprint>,
-    record: Record,
+    record: Arc<Record>,
 }
 
 /// Of each path the write that last changed it, and what that led to.
@@ -279,10 +279,12 @@ impl Owner {
                 new,
                 record,
             };
-            position = self.journal.append_reserved(&Entry {
+            let entry = Entry {
                 account_id: account.account_id,
                 kind,
-            })?;
+            };
+            position = self.journal.append_reserved(&entry)?;
+            self.records.note(position, entry);
             if !is_recounted {
                 ledger.counters.apply(&begun.path, old, new);
             }
@@ -398,17 +400,19 @@ mod tests {
     use common::name::ObjectName;
     use proptest::prelude::*;
 
-    fn record() -> Record {
-        Record {
+    fn record() -> Arc<Record> {
+        Arc::new(Record {
+            id: 0,
             time: Timestamp::default(),
             user_id: None,
-            action: "object/put".to_owned(),
+            user: None,
+            action: "object/put".into(),
             result: 201,
             bytes: 0,
             address: None,
             agent: None,
-            transaction_id: "tx".to_owned(),
-        }
+            transaction_id: "tx".into(),
+        })
     }
 
     fn object(name: u8) -> NodePath {

@@ -2,10 +2,11 @@
 
 use common::functional::account::{Delete, Head, Info, List, Post, Put};
 use common::functional::firewall::SetState;
+use common::functional::record::Record;
 use common::name::AccountName;
 use common::quota::ACCOUNT_BYTES;
 use common::{Body, Error};
-use http::header::HeaderName;
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 
@@ -17,7 +18,13 @@ use super::{Exchange, metadata, state};
 /// Answers a request to `account`, whose method is one of the account's.
 pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
     match exchange.method() {
-        "GET" => list(exchange, account).await,
+        "GET" => {
+            let parameters = Parameters::parse(exchange.query())?;
+            match parameters.has("records") {
+                true => records(exchange, account, parameters).await,
+                false => list(exchange, account, parameters).await,
+            }
+        }
         "HEAD" => head(exchange, account).await,
         "PUT" => put(exchange, account).await,
         "POST" => post(exchange, account).await,
@@ -25,9 +32,13 @@ pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Res
     }
 }
 
-async fn list(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
+async fn list(
+    exchange: &Exchange<'_>,
+    account: AccountName,
+    parameters: Parameters,
+) -> Result<Response<Body>, Error> {
     let limit = exchange.constraints().account_listing_limit;
-    let query = Parameters::parse(exchange.query())?.into_listing(limit, false)?;
+    let query = parameters.into_listing(limit, false)?;
     let name = account.clone();
     let page = exchange.ask(List { account, query }).await?;
     let mut response = listing(RenderListing::Account {
@@ -35,6 +46,21 @@ async fn list(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<
         entries: page.entries,
     });
     describe(exchange, &mut response, &page.info);
+    Ok(response)
+}
+
+/// What was done in the account, as JSON.
+async fn records(
+    exchange: &Exchange<'_>,
+    account: AccountName,
+    parameters: Parameters,
+) -> Result<Response<Body>, Error> {
+    let page = exchange.ask(parameters.into_records(account)?).await?;
+    let records: Vec<_> = page.records.iter().map(Record::to_json).collect();
+    let json = serde_json::json!({"records": records, "next": page.next});
+    let mut response = Response::new(Body::full(format!("{json}\n")));
+    let json_type = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json_type);
     Ok(response)
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use common::Error;
 use common::functional::listing::{Query, Rollup};
+use common::functional::record::{List, Marker, Results};
+use common::name::AccountName;
+use common::{Error, Timestamp};
 use percent_encoding::percent_decode_str;
 
 /// The parameters of a query string; of a repeated one the last counts.
@@ -26,6 +28,30 @@ impl Parameters {
             parameters.insert(decode(name)?, decode(value)?);
         }
         Ok(Self(parameters))
+    }
+
+    /// Whether there is one of this name, whatever its value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Which records of what was done in `account` are asked for.
+    ///
+    /// # Errors
+    /// 400 that says what makes no sense.
+    pub(super) fn into_records(mut self, account: AccountName) -> Result<List, Error> {
+        let mut text = |name: &str| self.0.remove(name).filter(|value| !value.is_empty());
+        Ok(List {
+            user: text("user"),
+            path: text("path").map(|path| format!("{account}/{path}")),
+            action: text("action"),
+            results: parsed("result", text("result"), Results::parse)?,
+            since: parsed("since", text("since"), moment)?,
+            until: parsed("until", text("until"), moment)?,
+            limit: parsed("limit", text("limit"), |digits| digits.parse().ok())?,
+            marker: parsed("marker", text("marker"), Marker::parse)?,
+            account: Some(account),
+        })
     }
 
     fn take(&mut self, name: &str) -> String {
@@ -73,6 +99,23 @@ impl Parameters {
             reverse: is_truthy(&self.take("reverse")),
         })
     }
+}
+
+/// A moment as `X-Timestamp` has it, or as people write it.
+fn moment(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).or_else(|| Timestamp::parse_iso(text))
+}
+
+fn parsed<T>(
+    name: &str,
+    text: Option<String>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let value = parse(&text);
+    value
+        .map(Some)
+        .ok_or_else(|| Error::bad_request(format!("{name}={text} makes no sense")))
 }
 
 /// Swift's notion of yes, in whatever case.
@@ -156,6 +199,31 @@ mod tests {
             .into_listing(10, false)
             .unwrap();
         assert_eq!(account.rollup, Rollup::None);
+    }
+
+    #[test]
+    fn records_that_are_asked_for() {
+        let account = || AccountName::new("AUTH_a").unwrap();
+        let of = |query: &str| Parameters::parse(Some(query)).unwrap().into_records(account());
+        let all = of("records").unwrap();
+        let everything = List {
+            account: Some(account()),
+            ..List::default()
+        };
+        assert_eq!(all, everything);
+        let some =
+            of("records&user=a:b&path=c/o&result=4xx&since=2026-01-02&until=5.5&limit=7&marker=").unwrap();
+        assert_eq!(some.path.as_deref(), Some("AUTH_a/c/o"));
+        assert_eq!(some.user.as_deref(), Some("a:b"));
+        assert_eq!(some.results, Results::parse("4xx"));
+        assert_eq!(some.since, Timestamp::parse_iso("2026-01-02"));
+        assert_eq!(
+            (some.until, some.limit),
+            (Some(Timestamp::from_units(550_000)), Some(7))
+        );
+        for query in ["result=many", "since=yesterday", "limit=-1", "marker=7"] {
+            assert_eq!(of(query).unwrap_err().status(), 400, "{query}");
+        }
     }
 
     #[test]

@@ -83,6 +83,9 @@ const ACTIONS: &[(&str, Door)] = &[
         Administrators(r#"{"account": "AUTH_test", "container": "c", "object": "o", "state": "disable"}"#),
     ),
     ("firewall/list", Administrators("{}")),
+    ("record/commit", Nobody),
+    ("record/complete", Nobody),
+    ("record/list", Administrators("{}")),
     ("firewall/rules", Administrators("{}")),
     (
         "quota/set",
@@ -105,6 +108,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("listing_formats", "GET of the container and of the account"),
     ("auth", "a_token_that_…"),
     ("copy", "COPY and X-Copy-From in every row"),
+    (
+        "record",
+        "no way in; that refusals are recorded is shown by record.rs",
+    ),
     ("authorise", "somebody_…, nobody_…"),
     ("firewall", "denied_by_a_rule, …_is_switched_off"),
     ("quota", "the_quota_is_used_up"),

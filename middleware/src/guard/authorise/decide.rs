@@ -32,6 +32,9 @@ pub(super) fn decide(
             let groups = groups_of(caller);
             let decision = by_right(target, groups, info, reseller)
                 .or_else(|| by_container_acl(target, groups, context.referrer.as_deref(), info, reseller));
+            // What was done in an account is its owner's business.
+            let is_owners = target.action == "record/list";
+            let decision = decision.filter(|decision| !is_owners || *decision == Decision::AllowOwner);
             decision.ok_or_else(|| denied(caller))
         }
         Authority::Grant(grant) if covers(grant, target) => Ok(Decision::Allow),
@@ -77,6 +80,7 @@ fn is_for_administrators(action: &Action) -> bool {
             | Action::QuotaSet(_)
             | Action::QuotaShow(_)
             | Action::QuotaList(_)
+            | Action::RecordList(_)
     )
 }
 

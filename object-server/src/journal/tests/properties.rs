@@ -31,16 +31,29 @@ fn any_footprint() -> impl Strategy<Value = Option<Footprint>> {
 
 prop_compose! {
     fn any_record()(
+        id in any::<u64>(),
         time in any::<u64>(),
         user_id in prop::option::of(any::<u64>()),
+        user in prop::option::of("\\PC{0,20}"),
         result in any::<u16>(),
         bytes in any::<u64>(),
         address in prop::option::of(any::<IpAddr>()),
         agent in prop::option::of("\\PC{0,100}"),
         texts in ("\\PC{0,16}", "\\PC{0,32}"),
-    ) -> Record {
-        let (action, transaction_id) = texts;
-        Record { time: Timestamp::from_units(time), user_id, action, result, bytes, address, agent, transaction_id }
+    ) -> Arc<Record> {
+        let (action, transaction_id): (String, String) = texts;
+        Arc::new(Record {
+            id,
+            time: Timestamp::from_units(time),
+            user_id,
+            user: user.map(Arc::from),
+            action: action.into(),
+            result,
+            bytes,
+            address,
+            agent: agent.map(Arc::from),
+            transaction_id: transaction_id.into(),
+        })
     }
 }
 
@@ -145,14 +158,20 @@ proptest! {
             ObjectName::new(long(1024)).unwrap(),
         );
         let many = long(10_000 * text);
-        let record = Record { action: many.clone(), agent: Some(many.clone()), transaction_id: many, ..record() };
+        let record = Record {
+            action: many.clone().into(),
+            agent: Some(many.clone().into()),
+            transaction_id: many.into(),
+            ..record()
+        };
+        let record = Arc::new(record);
         let kind = Kind::Begin { id: WriteId(1), path: path(), action: Action::Put, old: None, record };
         let frame = frame::encode(&Entry { account_id: 1, kind }).unwrap();
         match frame::read(&frame) {
             frame::Read::Entry(entry, _) => {
                 let Kind::Begin { record, .. } = entry.kind else { panic!("{entry:?}") };
                 prop_assert!(record.action.len() <= 64 && record.action.len() > 60);
-                prop_assert!(record.agent.unwrap().len() <= 512 && record.transaction_id.len() <= 128);
+                prop_assert!(record.agent.as_ref().unwrap().len() <= 512 && record.transaction_id.len() <= 128);
             }
             other => prop_assert!(false, "{:?}", other),
         }
