@@ -56,15 +56,27 @@ impl MirrorFeed {
         }
     }
 
-    /// Begins the stream of an account. Up to `floor` the mirror had everything when that was last written down;
-    /// what came later will be noted.
-    pub(crate) fn register(&self, account: Arc<Account>, floor: u64) {
+    /// Begins the stream of a new account.
+    pub(crate) fn register(&self, account: Arc<Account>) {
+        let account_id = account.account_id;
+        self.register_held(account, 0);
+        self.release(account_id);
+    }
+
+    /// Begins the stream of an account that is being recovered. Up to `floor` the mirror had everything when that was last
+    /// written down. What came later is noted before [`release`](Self::release): until then nothing is sent, for the
+    /// mirror would be told that it has all of it.
+    pub(crate) fn register_held(&self, account: Arc<Account>, floor: u64) {
         let account_id = account.account_id;
         let stream = Stream::new(account, floor, self.account_server.clone(), self.sources.clone());
-        self.streams
-            .lock()
-            .entry(account_id)
-            .or_insert_with(|| Arc::new(stream));
+        self.streams.lock().insert(account_id, Arc::new(stream));
+    }
+
+    /// Everything is noted that an earlier process left: from now on it is sent.
+    pub(crate) fn release(&self, account_id: u64) {
+        if let Some(stream) = self.stream(account_id) {
+            stream.release();
+        }
     }
 
     /// Takes a change on. Called in the order of `seq`, under the lock that gave it.

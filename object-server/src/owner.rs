@@ -111,7 +111,7 @@ impl Owner {
 
     /// Takes a new account on. The caller holds `loading`.
     pub(crate) fn add_account(&self, account: Arc<Account>) {
-        self.feed.register(Arc::clone(&account), 0);
+        self.feed.register(Arc::clone(&account));
         self.accounts.write().insert(account.name.clone(), account);
     }
 

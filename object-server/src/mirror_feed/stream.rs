@@ -34,6 +34,8 @@ struct State {
     queue: Queue,
     /// Up to here the mirror had everything when that was last written down.
     floor: u64,
+    /// What an earlier process left is still being noted.
+    is_held: bool,
     is_running: bool,
     is_open: bool,
     /// The last attempt failed, or the mirror is being filled: nobody waits for it.
@@ -51,6 +53,7 @@ impl Stream {
         let state = State {
             queue,
             floor,
+            is_held: true,
             is_running: false,
             is_open: false,
             is_away: false,
@@ -67,6 +70,17 @@ impl Stream {
     pub(super) fn note(self: &Arc<Self>, seq: u64, position: Position, path: NodePath, node: Option<Node>) {
         self.state.lock().queue.note(seq, position, path, node);
         self.ensure_running();
+    }
+
+    pub(super) fn release(self: &Arc<Self>) {
+        let is_behind = {
+            let mut state = self.state.lock();
+            state.is_held = false;
+            !state.queue.is_empty()
+        };
+        if is_behind {
+            self.ensure_running();
+        }
     }
 
     pub(super) async fn reached(self: &Arc<Self>, seq: u64, wait: Duration) -> bool {
@@ -114,7 +128,7 @@ impl Stream {
     fn ensure_running(self: &Arc<Self>) {
         let mut state = self.state.lock();
         let is_behind = !state.queue.is_empty() || !state.is_open;
-        if !state.is_running && is_behind {
+        if !state.is_running && !state.is_held && is_behind {
             state.is_running = true;
             tokio::spawn(Arc::clone(self).run());
         }

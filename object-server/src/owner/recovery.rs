@@ -217,7 +217,7 @@ impl Owner {
             // Nobody knows what the mirror has: it is filled anew.
             None => u64::MAX,
         };
-        self.feed.register(Arc::clone(&account), floor);
+        self.feed.register_held(Arc::clone(&account), floor);
         for commit in &found.commits {
             self.feed
                 .note_path(account_id, commit.seq, commit.position, commit.path.clone());
@@ -230,6 +230,7 @@ impl Owner {
         }
         self.correct(&account, &found.commits, &last, is_recounted)
             .await?;
+        self.feed.release(account_id);
         Ok(account)
     }
 
