@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
+use integration_tests::fault::HeldDatabase;
 use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Connection, Response, Server, program};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 const STATE: &str = "x-resource-state";
 
@@ -440,6 +443,31 @@ async fn what_is_off_stays_off_after_a_restart() {
     let admin_client = admin(&server).await;
     switch(&admin_client, "c/o", "enable").await.expect(202);
     client.get("c/o").await.expect(200).expect_body("content");
+}
+
+#[tokio::test]
+async fn a_switch_waits_for_no_database_and_the_mirror_learns_of_it() {
+    let server = Server::start().await;
+    let client = prepare(&server).await;
+    let admin_client = admin(&server).await;
+    let held = HeldDatabase::hold(&server).await;
+    let soon = |request: Request| timeout(Duration::from_secs(5), request.into_future());
+    let of_account = soon(switch(&admin_client.at_account("AUTH_test2"), "", "disable")).await;
+    of_account.expect("nobody waits for SQL").expect(204);
+    let of_object = soon(switch(&admin_client, "c/o", "disable")).await;
+    of_object.expect("nobody waits for SQL").expect(202);
+    client.get("c/o").await.expect(403);
+    let killed = server.kill().await;
+    held.release().await;
+    let server = killed.start().await;
+    server.tester().await.get("c/o").await.expect(403);
+    until("the mirror shows what is off", || async {
+        let said = said(&server, &["list"]).await;
+        let mut lines: Vec<_> = said.lines().collect();
+        lines.sort_unstable();
+        lines == ["AUTH_test/c/o", "AUTH_test2"]
+    })
+    .await;
 }
 
 fn firewall(server: &Server, arguments: &[&str], login: &str, key: &str) -> Command {
