@@ -43,6 +43,18 @@ struct Progress {
     reservation: Option<Arc<Reservation>>,
 }
 
+/// Gives the room back when a change ends: whoever is answered may count on it, also when the engine has not let go of the
+/// change yet.
+struct Released(Option<Arc<Reservation>>);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        if let Some(reservation) = &self.0 {
+            reservation.release();
+        }
+    }
+}
+
 type Locks = (OwnedRwLockReadGuard<()>, OwnedMutexGuard<()>);
 
 impl Change {
@@ -243,31 +255,20 @@ impl Change {
         &self,
         answer: Result<Option<Changed>, EngineError>,
     ) -> Result<Option<Changed>, Error> {
-        let progress = std::mem::take(&mut *self.0.progress.lock());
-        let reservation = self.0.reservation.clone();
-        let reservation = reservation.or_else(|| progress.reservation.clone());
-        let outcome = self.end(progress, answer).await;
-        // Whoever is answered may count on the room, also when the engine has not let go of the change yet.
-        if let Some(reservation) = reservation {
-            reservation.release();
-        }
-        outcome
-    }
-
-    async fn end(
-        &self,
-        progress: Progress,
-        answer: Result<Option<Changed>, EngineError>,
-    ) -> Result<Option<Changed>, Error> {
         let Inner {
-            owner, account, path, ..
+            owner,
+            account,
+            path,
+            reservation: early,
+            ..
         } = self.0.as_ref();
         let Progress {
             begun,
             locks: _locks,
             committed,
-            ..
-        } = progress;
+            reservation,
+        } = std::mem::take(&mut *self.0.progress.lock());
+        let _room = Released(reservation.or_else(|| early.clone()));
         match (answer, begun, committed) {
             (Ok(changed), _, Some(committed)) => {
                 owner.journal.sync(committed?).await?;
