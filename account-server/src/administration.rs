@@ -148,6 +148,15 @@ impl Inner {
     async fn pend(&self, mut pend: Pend, time: u64) -> Result<Pended, Error> {
         users::check(&pend.account, &pend.name)?;
         pend.email = normalised(&pend.email)?;
+        let of_account = Page {
+            account: Some(pend.account.clone()),
+            after: (pend.account.clone(), String::new()),
+            limit: 2,
+        };
+        let users = users_of(self.ask(Question::Users(of_account)).await?)?;
+        if users.iter().any(|user| user.name != pend.name) {
+            return Err(users::name_taken());
+        }
         let hash = common::password::hash(pend.password.clone()).await?;
         for _ in 0..ATTEMPTS {
             let before = self.user(&pend.account, &pend.name).await?;

@@ -158,7 +158,7 @@ pub(crate) fn pend(
     match &before {
         Some(user) if is_again(user) => {}
         None if !pend.only_again => {}
-        _ => return Err(Error::conflict("this name is taken")),
+        _ => return Err(name_taken()),
     }
     let groups = vec![".admin".to_owned()];
     let after = User {
@@ -281,6 +281,11 @@ fn done(generation: u64, created: bool) -> crate::policy::Done {
 /// 409 for an address that somebody else has.
 pub(crate) fn email_taken() -> Error {
     Error::conflict("this e-mail address is taken")
+}
+
+/// 409 for an account that others use or have used.
+pub(crate) fn name_taken() -> Error {
+    Error::conflict("this name is taken")
 }
 
 /// 403 for who does not know the old password.

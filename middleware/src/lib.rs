@@ -13,6 +13,7 @@ mod network;
 pub mod policy;
 pub mod protocol;
 mod recorder;
+pub mod registration;
 pub mod registry;
 mod resource;
 pub mod semantic;

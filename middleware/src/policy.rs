@@ -20,6 +20,8 @@ use crate::protocol::auth::Reseller;
 
 const PERIOD: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When somebody waits for it.
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The policy, and who is asked for a newer one.
 pub struct PolicyCache {
@@ -98,6 +100,24 @@ impl PolicyCache {
         self.table.read().by_email.get(&email).cloned()
     }
 
+    /// Whether anybody is in this group.
+    pub fn has_group(&self, group: &str) -> bool {
+        let table = self.table.read();
+        let active = table.by_id.values().map(|entry| &entry.user);
+        let mut all = active.chain(table.inactive.iter().map(|inactive| &inactive.user));
+        all.any(|user| user.groups.iter().any(|have| have == group))
+    }
+
+    /// Users who have registered, and whose accounts are not made yet.
+    pub fn pending(&self) -> Vec<policy::User> {
+        let table = self.table.read();
+        let pending = table
+            .inactive
+            .iter()
+            .filter(|inactive| inactive.state == policy::State::Pending);
+        pending.map(|inactive| inactive.user.clone()).collect()
+    }
+
     /// The user of this number.
     pub fn by_id(&self, id: u64) -> Option<Arc<Entry>> {
         self.table.read().by_id.get(&id).cloned()
@@ -132,6 +152,11 @@ impl PolicyCache {
     /// to let former users in again.
     pub async fn refresh(&self) -> Result<bool, Error> {
         self.refresh_from(&self.owner).await
+    }
+
+    /// The same, for somebody who waits for it, but not long; answers whether there was a newer policy.
+    pub async fn refresh_in_time(&self) -> bool {
+        matches!(timeout(SHORT_PATIENCE, self.refresh()).await, Ok(Ok(true)))
     }
 
     /// The same, asking `server`.

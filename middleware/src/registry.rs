@@ -6,7 +6,7 @@
 //! ```toml
 //! [pipeline]
 //! protocol = ["catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "info", "cors", "listing_formats", "auth"]
-//! semantic = ["copy"]
+//! semantic = ["copy", "users"]
 //! guard = ["record", "authorise", "firewall", "quota"]
 //! ```
 
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{
     auth, catch_errors, cors, gatekeeper, healthcheck, info, listing_formats, proxy_logging,
 };
+use crate::registration::Registration;
 use crate::{Attempts, Features, InfoCache, PolicyCache, Recorder, guard, semantic};
 
 mod order;
@@ -45,6 +46,8 @@ pub struct Context {
     /// Above the semantic filters: where a filter of the protocol stack sends functional requests on a client's behalf.
     /// It is there when the first of them is built.
     pub entrance: FunctionalService,
+    /// How somebody becomes a user; `None` before `auth` is built.
+    pub registration: Option<Arc<Registration>>,
     /// Who failed to log in.
     pub attempts: Arc<Attempts>,
     /// Tokens to be handed out again, and who waits for one.
@@ -74,6 +77,7 @@ impl Context {
             recorder: Arc::new(Recorder::new(owner.clone())),
             owner,
             entrance: nowhere(),
+            registration: None,
             attempts: Arc::default(),
             logins: Arc::default(),
             keyring,
@@ -206,6 +210,14 @@ pub const FILTERS: &[Filter] = &[
         outside: &[],
         because: "servers know no copying, it takes a copy apart",
         build: Build::Functional(semantic::copy::build),
+    },
+    Filter {
+        name: "users",
+        stack: Stack::Semantic,
+        is_required: false,
+        outside: &[],
+        because: "",
+        build: Build::Functional(semantic::users::build),
     },
     Filter {
         name: "record",

@@ -42,7 +42,7 @@ enum Command {
     /// Work with the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Add users and change their passwords, beside a running server or without one.
+    /// Add, show, disable and delete users and change their passwords, beside a running server or without one.
     ///
     /// With `ST_AUTH`, `ST_USER` and `ST_KEY` in the environment the running server at that log-in address is asked,
     /// as that user, who must be an administrator; without them the database of the configuration is changed.
@@ -155,7 +155,16 @@ mod tests {
             &[
                 "stobj", "user", "add", "a:b", "--admin", "--group", "g", "--group", "h",
             ],
+            &["stobj", "user", "add", "a:b", "--email", "a@example.org"],
             &["stobj", "user", "password", "a:b"],
+            &["stobj", "user", "password"],
+            &["stobj", "user", "list"],
+            &["stobj", "user", "list", "a"],
+            &["stobj", "user", "show", "a@example.org"],
+            &["stobj", "user", "disable", "a:b"],
+            &["stobj", "user", "enable", "a:b"],
+            &["stobj", "user", "revoke", "a:b"],
+            &["stobj", "user", "delete", "a:b", "--account", "remove"],
             &["stobj", "firewall", "disable", "AUTH_a/c/o"],
             &["stobj", "firewall", "list"],
             &["stobj", "firewall", "rules"],
@@ -178,6 +187,8 @@ mod tests {
         for line in [
             &["stobj", "user", "add"][..],
             &["stobj", "user", "add", "nocolon"],
+            &["stobj", "user", "delete", "a:b"],
+            &["stobj", "user", "delete", "a:b", "--account", "burn"],
             &["stobj", "firewall", "enable", "AUTH_a/c"],
             &["stobj", "quota", "set", "AUTH_a"],
             &["stobj", "quota", "set", "AUTH_a", "--bytes", "much"],

@@ -33,6 +33,7 @@ use swap::Swap;
 
 pub mod first_start;
 mod late_users;
+mod registrations;
 mod remotes;
 mod renewal;
 mod sections;
@@ -394,6 +395,9 @@ impl Plan {
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(policy.spawn_refresh());
             tasks.push(snapshots.spawn_keeping(Arc::clone(&policy)));
+        }
+        if let Some(registration) = self.renewal.context.registration.clone() {
+            tasks.extend(registrations::spawn_finishing(registration, self.part));
         }
         let recorder = Arc::clone(&self.renewal.context.recorder);
         if matches!(self.part, Part::Everything | Part::Proxy) {

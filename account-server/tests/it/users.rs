@@ -244,6 +244,14 @@ async fn who_registers_is_pending_until_admitted() {
     assert_eq!(policy(&server).await.users.len(), 1);
     assert!(server.ask(pend("bob@example.org", false)).await.is_err());
 
+    server.ask(user("shared", "joe", "x", &[])).await.unwrap();
+    let shared = Pend {
+        account: "shared".into(),
+        name: "shared".into(),
+        email: "s@example.org".into(),
+        ..pend("", false)
+    };
+    assert!(server.ask(shared).await.is_err(), "others use that account");
     let other = Pend {
         account: "ann".into(),
         name: "ann".into(),

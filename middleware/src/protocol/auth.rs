@@ -1,7 +1,7 @@
 //! `auth`: who calls. Log-in by name and password for a token, and tokens for an identity.
 //!
 //! Follows Swift's "TempAuth" page (auth v1): `GET /auth/v1.0` with `X-Auth-User: account:user` (or an e-mail address)
-//! and `X-Auth-Key`; `DELETE` there makes a token void. The users are the policy's, so that log-in needs no database; tokens are signed, so that checking one needs nothing
+//! and `X-Auth-Key`; `DELETE` there makes a token void, `POST /auth/register` makes users. These are the policy's, so that log-in needs no database; tokens are signed, so that checking one needs nothing
 //! but the policy. Whether the caller *may* is decided by the guard `authorise`; here only who it *is*.
 //!
 //! A token that starts with our reseller prefix and is not valid is 401 at once, for public content too, so that a
@@ -20,33 +20,40 @@ use http::header::HeaderMap;
 use http::{Method, Request, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use crate::bounded::BoundedMap;
 use crate::filter::{ProtocolFilter, pass, protocol};
 use crate::policy::{Entry, PolicyCache};
+use crate::registration::Registration;
 use crate::registry::Context;
 use crate::resource::{add_realm, realm_of, unauthorized};
 use crate::{Attempts, Authenticated, TransactionId};
 
 mod login;
+mod register;
 mod revoke;
 mod settings;
 
+pub use settings::{Admission, Prefix, Reseller, Settings};
 pub(crate) use settings::{Checked, checked};
-pub use settings::{Prefix, Reseller, Settings};
 
 /// So many users' tokens are remembered, to be handed out again.
 const REMEMBERED_TOKENS: usize = 10_000;
 /// So many log-ins wait for one of the two password verifications that run at once; more are sent away.
 const WAITING_LOGINS: usize = 64;
-/// When somebody seems unknown the policy is asked for anew, but not longer.
-const REFRESH_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Builds the filter around `inner`.
 pub fn build(config: &mut Config, context: &mut Context, inner: HttpService) -> HttpService {
     let checked = checked(config, context);
+    let registration = Arc::new(Registration {
+        entrance: context.entrance.clone(),
+        owner: context.owner.clone(),
+        policy: Arc::clone(&context.policy),
+        prefix: checked.reseller.first().text.clone(),
+    });
+    context.registration = Some(Arc::clone(&registration));
     protocol(Auth {
+        registration,
         checked,
         keyring: context.keyring.clone(),
         policy: Arc::clone(&context.policy),
@@ -64,6 +71,7 @@ struct Auth {
     attempts: Arc<Attempts>,
     /// Where it sends functional requests on clients' behalf.
     entrance: FunctionalService,
+    registration: Arc<Registration>,
     logins: Arc<Logins>,
     inner: HttpService,
 }
@@ -125,11 +133,14 @@ struct InvalidToken;
 impl Auth {
     /// Answers a request to what lies below the prefix of log-in; `rest` is the path behind it.
     async fn answer(&self, rest: &str, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        if rest.strip_suffix('/').unwrap_or(rest) == register::PATH {
+            return self.register(head, body).await;
+        }
         let account = match login::account_in_path(rest) {
             Ok(account) => account,
             Err(error) => return error.into_response(),
         };
-        let (head, _) = request.into_parts();
         match head.method {
             Method::GET => self.login(account, &head).await,
             Method::DELETE => self.revoke(&head).await,
@@ -179,7 +190,7 @@ impl Auth {
         let mut entry = self.policy.by_token(token.user_id, token.token_id).ok()?;
         if is_behind(&entry) {
             // Another server knew the user when it signed the token.
-            self.refresh_policy().await;
+            self.policy.refresh_in_time().await;
             entry = self.policy.by_token(token.user_id, token.token_id).ok()?;
         }
         let entry = entry.filter(|entry| entry.user.generation == token.generation)?;
@@ -202,14 +213,6 @@ impl Auth {
             true => Arc::clone(identity),
             false => make(),
         }
-    }
-
-    /// Whether there was a newer policy.
-    async fn refresh_policy(&self) -> bool {
-        matches!(
-            timeout(REFRESH_PATIENCE, self.policy.refresh()).await,
-            Ok(Ok(true))
-        )
     }
 }
 

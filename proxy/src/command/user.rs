@@ -1,27 +1,48 @@
-//! `stobj user`: adds users and changes their passwords, through the running server that `ST_AUTH` names, or in the
+//! `stobj user`: adds, shows, changes and removes users, through the running server that `ST_AUTH` names, or in the
 //! database of the configuration; then a running server notices within a second or two.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
-use anyhow::{Context as _, anyhow, bail};
-use clap::{Args, Subcommand};
-use common::Secret;
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand, ValueEnum};
 use common::functional::{self, user};
-use proxy::serve::first_start::generate_password;
+use common::session::Login as Environment;
+use common::{Error, Secret};
 use proxy::settings::{check_group, check_login};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::administered::Administered;
 use super::{Source, runtime, say};
+use password::password;
 
-/// What can be done with users. The password is that of `STOBJ_PASSWORD`, else the first line of standard input, else
+mod password;
+
+/// What can be done with users. A new password is that of `STOBJ_PASSWORD`, else the first line of standard input, else
 /// a generated one, which is printed.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add a user, or bring one to this state.
+    ///
+    /// stobj user add photos:joe --admin --email joe@example.org
     Add(Add),
-    /// Give a user another password; all of the user's tokens end.
+    /// Give a user, or yourself, another password; all of the user's tokens end.
+    ///
+    /// Without ACCOUNT:USER it is the user of ST_USER, whose old password is that of ST_KEY; nobody needs to be an
+    /// administrator for that.
     Password(Password),
+    /// Show all users, or those of an account: a line of JSON each.
+    ///
+    /// stobj user list | jq -r 'select(.state == "disabled") | .account + ":" + .name'
+    List(List),
+    /// Show one user, in a line of JSON.
+    Show(Show),
+    /// Let a user log in no more; all of the user's tokens end. Files stay as they are.
+    Disable(Of),
+    /// Let a user log in again.
+    Enable(Of),
+    /// End all tokens of a user, who can log in for others. Running servers know within two seconds.
+    Revoke(Of),
+    /// Remove a user, and say what becomes of the account; asks a running server.
+    ///
+    /// stobj user delete photos:joe --account keep
+    Delete(Delete),
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +50,9 @@ pub(super) struct Add {
     /// The user, as it logs in.
     #[arg(value_name = "ACCOUNT:USER", value_parser = login)]
     login: Login,
+    /// An e-mail address, with which the user can log in too.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
     /// May do everything in the account.
     #[arg(long)]
     admin: bool,
@@ -44,11 +68,60 @@ pub(super) struct Add {
 
 #[derive(Debug, Args)]
 pub(super) struct Password {
+    /// The user, as it logs in [default: yourself].
+    #[arg(value_name = "ACCOUNT:USER", value_parser = login)]
+    login: Option<Login>,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only users of this account, without AUTH_ in front.
+    #[arg(value_name = "ACCOUNT")]
+    account: Option<String>,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The user, as it logs in.
+    #[arg(value_name = "ACCOUNT:USER|ADDRESS")]
+    who: String,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// One user.
+#[derive(Debug, Args)]
+pub(super) struct Of {
     /// The user, as it logs in.
     #[arg(value_name = "ACCOUNT:USER", value_parser = login)]
     login: Login,
     #[command(flatten)]
     source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// The user, as it logs in.
+    #[arg(value_name = "ACCOUNT:USER", value_parser = login)]
+    login: Login,
+    /// What becomes of the account and of all that is in it.
+    #[arg(long, value_name = "WHAT")]
+    account: OfAccount,
+}
+
+/// What becomes of a deleted user's account.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OfAccount {
+    /// It stays as it is, for others who may use it.
+    Keep,
+    /// It stays, and answers 403 to everybody until `stobj firewall enable`. Only when nobody else uses it.
+    Disable,
+    /// It is deleted with all that is in it. Only when nobody else uses it.
+    Remove,
 }
 
 /// `account:user`.
@@ -60,11 +133,33 @@ struct Login {
 
 /// Does it.
 pub(super) fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = runtime()?;
-    match command {
-        Command::Add(add) => runtime.block_on(run_add(add)),
-        Command::Password(password) => runtime.block_on(run_password(password)),
-    }
+    runtime()?.block_on(async {
+        match command {
+            Command::Add(add) => run_add(add).await,
+            Command::Password(password) => run_password(password).await,
+            Command::List(list) => run_list(list).await,
+            Command::Show(show) => run_show(show).await,
+            Command::Delete(delete) => run_delete(delete).await,
+            Command::Disable(of) => {
+                let Login { account, name } = of.login.clone();
+                changed(&of, user::Disable { account, name }, "disabled").await
+            }
+            Command::Enable(of) => {
+                let Login { account, name } = of.login.clone();
+                changed(&of, user::Enable { account, name }, "enabled").await
+            }
+            Command::Revoke(of) => {
+                let Login { account, name } = of.login.clone();
+                let token = None;
+                changed(
+                    &of,
+                    user::Revoke { account, name, token },
+                    "revoked the tokens of",
+                )
+                .await
+            }
+        }
+    })
 }
 
 async fn run_add(add: Add) -> anyhow::Result<()> {
@@ -75,95 +170,126 @@ async fn run_add(add: Add) -> anyhow::Result<()> {
         }
     }
     let Login { account, name } = add.login;
-    let (password, is_generated) = password(&account, &name)?;
+    let login = format!("{account}:{name}");
+    let (password, is_generated) = password(&login)?;
     let put = user::Put {
-        account: account.clone(),
-        name: name.clone(),
+        account,
+        name,
         password: password.clone(),
         groups,
-        email: None,
+        email: add.email,
         only_if_absent: false,
     };
-    let written = change(&add.source, put).await?;
+    let written = call(&add.source, put).await?;
     let what = if written.created { "added" } else { "changed" };
-    tell(what, &account, &name, is_generated.then_some(&password))
+    tell(what, &login, is_generated.then_some(&password))
 }
 
 async fn run_password(command: Password) -> anyhow::Result<()> {
-    let Login { account, name } = command.login;
-    let (password, is_generated) = password(&account, &name)?;
-    let change_password = user::Password {
-        account: account.clone(),
-        name: name.clone(),
-        password: password.clone(),
-        old_password: None,
+    let environment = Environment::from_environment(|name| std::env::var(name).ok())?;
+    let own = environment.as_ref().map(|environment| environment.user.clone());
+    let login = command
+        .login
+        .map(|Login { account, name }| format!("{account}:{name}"));
+    let is_own = login.is_none() || login == own;
+    let Some(login) = login.or(own) else {
+        bail!("whose? Name ACCOUNT:USER, or set ST_AUTH, ST_USER and ST_KEY for your own");
     };
-    change(&command.source, change_password).await?;
-    tell("changed", &account, &name, is_generated.then_some(&password))
+    let (password, is_generated) = password(&login)?;
+    // Without names it is whoever logged in, who may have done so by an e-mail address.
+    let (account, name) = match login.split_once(':') {
+        Some((account, name)) => (account.to_owned(), name.to_owned()),
+        None => (String::new(), String::new()),
+    };
+    let change = user::Password {
+        account,
+        name,
+        password: password.clone(),
+        old_password: environment.filter(|_| is_own).map(|environment| environment.key),
+    };
+    call(&command.source, change).await?;
+    tell("changed", &login, is_generated.then_some(&password))
 }
 
-fn tell(what: &str, account: &str, name: &str, generated: Option<&Secret>) -> anyhow::Result<()> {
-    say(format_args!("{what} {account}:{name}"))?;
+async fn run_list(list: List) -> anyhow::Result<()> {
+    let store = Administered::open(&list.source).await?;
+    let mut asked = user::List {
+        account: list.account,
+        ..user::List::default()
+    };
+    loop {
+        let users = store.call(asked.clone()).await?.users;
+        let Some(last) = users.last() else { break };
+        asked.marker = Some(format!("{}:{}", last.account, last.name));
+        for user in &users {
+            say(serde_json::to_string(user)?)?;
+        }
+    }
+    store.close().await?;
+    Ok(())
+}
+
+async fn run_show(show: Show) -> anyhow::Result<()> {
+    let asked = match show.who.split_once(':') {
+        Some((account, name)) => user::Show {
+            account: account.to_owned(),
+            name: name.to_owned(),
+            email: None,
+        },
+        None => user::Show {
+            email: Some(show.who),
+            ..user::Show::default()
+        },
+    };
+    let shown = call(&show.source, asked).await?;
+    say(serde_json::to_string(&shown)?)?;
+    Ok(())
+}
+
+async fn run_delete(command: Delete) -> anyhow::Result<()> {
+    let Login { account, name } = command.login;
+    let login = format!("{account}:{name}");
+    let resources = match command.account {
+        OfAccount::Keep => user::Resources::Keep,
+        OfAccount::Disable => user::Resources::Disable,
+        OfAccount::Remove => user::Resources::Remove,
+    };
+    let delete = user::Delete {
+        account,
+        name,
+        resources,
+    };
+    let deleted = Administered::running().await?.call(delete).await;
+    deleted.map_err(explained)?;
+    tell("deleted", &login, None)
+}
+
+async fn changed<C: functional::Call>(of: &Of, change: C, what: &str) -> anyhow::Result<()> {
+    call(&of.source, change).await?;
+    tell(what, &format!("{}:{}", of.login.account, of.login.name), None)
+}
+
+fn tell(what: &str, login: &str, generated: Option<&Secret>) -> anyhow::Result<()> {
+    say(format_args!("{what} {login}"))?;
     if let Some(password) = generated {
         say(format_args!("password: {}", password.expose()))?;
     }
     Ok(())
 }
 
-/// Asks for the change, of the running server or of the database.
-async fn change<C: functional::Call>(source: &Source, call: C) -> anyhow::Result<C::Answer> {
+/// Asks the running server, or the database.
+async fn call<C: functional::Call>(source: &Source, call: C) -> anyhow::Result<C::Answer> {
     let store = Administered::open(source).await?;
     let answered = store.call(call).await;
     store.close().await?;
-    match answered {
-        Ok(answer) => Ok(answer),
-        Err(error) if error.status() == 404 => Err(anyhow!("there is no such user")),
-        Err(error) => Err(error.into()),
-    }
+    answered.map_err(explained)
 }
 
-/// The password that was chosen, or a generated one (`true`).
-fn password(account: &str, name: &str) -> anyhow::Result<(Secret, bool)> {
-    if let Ok(password) = std::env::var("STOBJ_PASSWORD")
-        && !password.is_empty()
-    {
-        return Ok((Secret::new(password), false));
+fn explained(error: Error) -> anyhow::Error {
+    match error.status().as_u16() {
+        404 => anyhow!("there is no such user"),
+        _ => error.into(),
     }
-    let input = io::stdin();
-    let line = if input.is_terminal() {
-        let mut terminal = io::stderr();
-        write!(
-            terminal,
-            "password of {account}:{name} (nothing: one is generated): "
-        )?;
-        terminal.flush()?;
-        let line = without_echo(|| read_line(&input))?;
-        writeln!(terminal)?;
-        line
-    } else {
-        read_line(&input)?
-    };
-    if line.is_empty() {
-        Ok((generate_password()?, true))
-    } else {
-        Ok((Secret::new(line), false))
-    }
-}
-
-fn read_line(input: &io::Stdin) -> anyhow::Result<String> {
-    let mut line = String::new();
-    input.lock().read_line(&mut line).context("standard input")?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-fn without_echo<T>(read: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let usual = tcgetattr(io::stdin())?;
-    let mut hidden = usual.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
-    let outcome = read();
-    tcsetattr(io::stdin(), OptionalActions::Now, &usual)?;
-    outcome
 }
 
 fn login(text: &str) -> anyhow::Result<Login> {

@@ -109,6 +109,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("auth", "a_token_that_…"),
     ("copy", "COPY and X-Copy-From in every row"),
     (
+        "users",
+        "programs_of_those_without_rights: user/delete is taken apart before the guards",
+    ),
+    (
         "record",
         "no way in; that refusals are recorded is shown by record.rs",
     ),

@@ -94,7 +94,7 @@ impl Auth {
             if password::verify(key.clone(), verifier).await? {
                 return Ok(entry);
             }
-            self.refresh_policy().await;
+            self.policy.refresh_in_time().await;
             // The other user is the same one unless something was changed meanwhile.
             let is_same = match (&entry, lookup()) {
                 (Some(before), Some(now)) => before.user == now.user,

@@ -40,7 +40,7 @@ impl Auth {
         let context = context(&head.extensions, &head.headers, authority);
         match ask(&self.entrance, revoke, context, Body::empty()).await {
             Ok(_) => {
-                self.refresh_policy().await;
+                self.policy.refresh_in_time().await;
                 no_content()
             }
             Err(error) => failed(error, &head.extensions),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::Secret;
 use common::config::{Config, Period};
 use common::functional::policy;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::registry::Context;
 
 const SECTION: &str = "filter.auth";
+/// Shorter codes are guessed.
+const MIN_CODE: usize = 8;
 const REQUIRE_GROUP: &str = "filter.auth.require_group";
 
 /// Section `[filter.auth]`. In `[filter.auth.require_group]` stands for a reseller prefix the group that a caller
@@ -26,6 +29,23 @@ pub struct Settings {
     pub auth_prefix: String,
     /// `http` or `https`: how clients reach this server, as storage URLs say it.
     pub storage_url_scheme: String,
+    /// Whether people may make users of themselves.
+    pub registration: Admission,
+    /// The codes one of which they must know, where an invitation is needed.
+    pub invitations: Vec<Secret>,
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Admission {
+    /// Nobody.
+    #[default]
+    Closed,
+    /// Everybody.
+    Open,
+    /// Who knows a code.
+    Invitation,
 }
 
 impl Default for Settings {
@@ -35,6 +55,8 @@ impl Default for Settings {
             token_life: Period::seconds(86_400),
             auth_prefix: "/auth/".to_owned(),
             storage_url_scheme: "http".to_owned(),
+            registration: Admission::Closed,
+            invitations: Vec::new(),
         }
     }
 }
@@ -124,6 +146,19 @@ pub(crate) fn checked(config: &mut Config, context: &mut Context) -> Arc<Checked
     }
     if !matches!(settings.storage_url_scheme.as_str(), "http" | "https") {
         reject("storage_url_scheme", "expected \"http\" or \"https\"");
+    }
+    if settings.registration == Admission::Invitation && settings.invitations.is_empty() {
+        reject(
+            "invitations",
+            "expected at least one code, as registration needs one",
+        );
+    }
+    if settings
+        .invitations
+        .iter()
+        .any(|code| code.expose().len() < MIN_CODE)
+    {
+        reject("invitations", "expected codes of at least 8 bytes");
     }
     let checked = Arc::new(Checked { settings, reseller });
     context.auth = Some(Arc::clone(&checked));
@@ -234,5 +269,9 @@ mod tests {
         assert_eq!(mistakes.lines().count(), 6, "{mistakes}");
         assert!(mistakes.contains("B"), "{mistakes}");
         assert!(read("[filter.auth]\nreseller_prefixes = []\n").is_err());
+        assert!(read("[filter.auth]\nregistration = \"invitation\"\n").is_err());
+        assert!(read("[filter.auth]\ninvitations = [\"short\"]\n").is_err());
+        let good = "[filter.auth]\nregistration = \"invitation\"\ninvitations = [\"long-enough\"]\n";
+        assert_eq!(read(good).unwrap().settings.registration, Admission::Invitation);
     }
 }

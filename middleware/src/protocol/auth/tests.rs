@@ -42,15 +42,23 @@ fn filter_with(
     entrance: FunctionalService,
     inner: HttpService,
 ) -> HttpService {
+    let policy = Arc::new(policy);
+    let registration = Arc::new(Registration {
+        entrance: entrance.clone(),
+        owner: entrance.clone(),
+        policy: Arc::clone(&policy),
+        prefix: "AUTH_".to_owned(),
+    });
     protocol(Auth {
         attempts: Arc::default(),
+        registration,
         entrance,
         checked: Arc::new(Checked {
             settings: Settings::default(),
             reseller: Reseller::default(),
         }),
         keyring,
-        policy: Arc::new(policy),
+        policy,
         logins: Arc::new(Logins {
             issued: Mutex::new(BoundedMap::new(10)),
             waiting: Semaphore::new(2),
