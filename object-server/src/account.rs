@@ -63,9 +63,8 @@ impl Owner {
             .await?;
         match account {
             None => {
-                self.make_account(&put.account, put.properties, "account/put", context)
-                    .await?;
-                Ok(Written { created: true })
+                self.make_with(&put.account, put.properties, "account/put", context)
+                    .await
             }
             Some(account) if account.attributes().deleted => {
                 Err(Error::forbidden().with_text("The account was deleted and is still being removed."))
@@ -82,19 +81,28 @@ impl Owner {
         post: Post,
         context: &Context,
     ) -> Result<Written, Error> {
+        self.post_account_as(post, "account/post", context).await
+    }
+
+    /// The same, recorded as `action`.
+    pub(crate) async fn post_account_as(
+        self: &Arc<Self>,
+        post: Post,
+        action: &'static str,
+        context: &Context,
+    ) -> Result<Written, Error> {
         let (account, _) = self
             .admit_account(&post.account, None, context, Body::empty())
             .await?;
         match account {
             None if self.constraints.account_autocreate => {
-                self.make_account(&post.account, post.properties, "account/post", context)
-                    .await?;
-                Ok(Written { created: true })
+                self.make_with(&post.account, post.properties, action, context)
+                    .await
             }
             None => Err(Error::not_found()),
             Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
             Some(account) => {
-                self.merge_account(account, post.properties, false, "account/post", context)
+                self.merge_account(account, post.properties, false, action, context)
                     .await
             }
         }
@@ -155,6 +163,7 @@ impl Owner {
             None if self.constraints.account_autocreate => {
                 self.make_account(name, Properties::new(), "account/put", &context.of_part())
                     .await?
+                    .0
             }
             None => return Err(Error::not_found()),
         };
@@ -180,8 +189,8 @@ impl Owner {
             Some(account) => Ok(account),
             None if self.constraints.account_autocreate => {
                 let context = context.of_part();
-                self.make_account(name, Properties::new(), "account/put", &context)
-                    .await
+                let made = self.make_account(name, Properties::new(), "account/put", &context);
+                Ok(made.await?.0)
             }
             None => Err(Error::not_found()),
         }
@@ -197,18 +206,39 @@ impl Owner {
         }
     }
 
+    /// Makes an account with these properties; one that was made meanwhile gets them merged.
+    async fn make_with(
+        self: &Arc<Self>,
+        name: &AccountName,
+        properties: Properties,
+        action: &'static str,
+        context: &Context,
+    ) -> Result<Written, Error> {
+        let (account, is_new) = self
+            .make_account(name, properties.clone(), action, context)
+            .await?;
+        match is_new {
+            true => Ok(Written { created: true }),
+            false => {
+                self.merge_account(account, properties, false, action, context)
+                    .await
+            }
+        }
+    }
+
+    /// Makes an account (`true`), unless it is there.
     async fn make_account(
         self: &Arc<Self>,
         name: &AccountName,
         properties: Properties,
         action: &'static str,
         context: &Context,
-    ) -> Result<Arc<Account>, Error> {
+    ) -> Result<(Arc<Account>, bool), Error> {
         let (owner, name, context) = (Arc::clone(self), name.clone(), context.clone());
         uncancelled(async move {
             let _loading = owner.loading.lock().await;
             if let Some(account) = owner.load(&name).await? {
-                return Ok(account);
+                return Ok((account, false));
             }
             let random = || {
                 getrandom::u64()
@@ -254,7 +284,7 @@ impl Owner {
             let row = account_row(&account.attributes());
             let position = begun.commit(&account, None, Some(PRESENT), Node::Account(Some(row)))?;
             owner.journal.sync(position).await?;
-            Ok(account)
+            Ok((account, true))
         })
         .await
     }

@@ -97,13 +97,23 @@ impl Owner {
         post: Post,
         context: &Context,
     ) -> Result<Written, Error> {
+        self.post_container_as(post, "container/post", context).await
+    }
+
+    /// The same, recorded as `action`.
+    pub(crate) async fn post_container_as(
+        self: &Arc<Self>,
+        post: Post,
+        action: &'static str,
+        context: &Context,
+    ) -> Result<Written, Error> {
         let (account, container, _) = self
             .admit(&post.account, &post.container, context, Body::empty())
             .await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             owner
-                .change(&account, &container, &post.properties, "container/post", &context)
+                .change(&account, &container, &post.properties, action, &context)
                 .await?;
             Ok(Written { created: false })
         })

@@ -30,7 +30,7 @@ impl Owner {
                     account: account.clone(),
                     properties: changes([(ACCOUNT_BYTES, bytes), (ACCOUNT_OBJECTS, objects)]),
                 };
-                self.post_account(post, context).await?;
+                self.post_account_as(post, "quota/set", context).await?;
             }
             Some(container) => {
                 let post = container::Post {
@@ -38,7 +38,7 @@ impl Owner {
                     container,
                     properties: changes([(CONTAINER_BYTES, bytes), (CONTAINER_OBJECTS, objects)]),
                 };
-                self.post_container(post, context).await?;
+                self.post_container_as(post, "quota/set", context).await?;
             }
         }
         self.show_quota(Show { account, container }).await

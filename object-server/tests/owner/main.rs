@@ -225,6 +225,22 @@ async fn an_absent_container_has_a_generation_that_its_making_changes() {
 }
 
 #[tokio::test]
+async fn first_posts_to_an_account_at_once_are_all_kept() {
+    let world = World::new();
+    let client = world.open().await;
+    let posts = (0..8).map(|number| {
+        let mut properties = Properties::new();
+        properties.insert(&format!("x-account-meta-{number}"), "here");
+        let account = client::account();
+        client.ask(common::functional::account::Post { account, properties })
+    });
+    for posted in futures::future::join_all(posts).await {
+        posted.unwrap();
+    }
+    assert_eq!(client.head_account().await.unwrap().properties.len(), 8);
+}
+
+#[tokio::test]
 async fn listings_are_right_while_the_mirror_is_away_and_when_it_is_back() {
     let world = World::new();
     let client = world.open().await;
