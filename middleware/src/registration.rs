@@ -5,12 +5,13 @@
 //! same request, or later by [`Registration::finish_pending`]: the account did not exist when the user was put in, so
 //! nobody gets what was somebody else's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use common::functional::{Authority, Call, Caller, Context, Grant, Scope, account, ask, info, policy, user};
 use common::name::AccountName;
 use common::service::FunctionalService;
 use common::{Body, Clock, Error, Outcome, Properties, Secret, Timestamp};
+use parking_lot::Mutex;
 
 use crate::PolicyCache;
 
@@ -27,6 +28,25 @@ pub struct Registration {
     pub(crate) policy: Arc<PolicyCache>,
     /// Of the accounts.
     pub(crate) prefix: String,
+}
+
+/// Where the pipelines are found that register people, by who has none of them: a pipeline that was replaced, or
+/// proved wrong while it was built, is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Registrations(Arc<Mutex<Vec<Weak<Registration>>>>);
+
+impl Registrations {
+    /// That of the newest pipeline there is.
+    pub fn current(&self) -> Option<Arc<Registration>> {
+        self.0.lock().iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// Remembers that of a pipeline.
+    pub(crate) fn add(&self, registration: &Arc<Registration>) {
+        let mut known = self.0.lock();
+        known.retain(|known| known.strong_count() > 0);
+        known.push(Arc::downgrade(registration));
+    }
 }
 
 /// Who wants to be a user, all of it checked.

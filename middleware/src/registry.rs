@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{
     auth, catch_errors, cors, gatekeeper, healthcheck, info, listing_formats, proxy_logging,
 };
-use crate::registration::Registration;
+use crate::registration::Registrations;
 use crate::{Attempts, Features, InfoCache, PolicyCache, Recorder, guard, semantic};
 
 mod order;
@@ -46,8 +46,8 @@ pub struct Context {
     /// Above the semantic filters: where a filter of the protocol stack sends functional requests on a client's behalf.
     /// It is there when the first of them is built.
     pub entrance: FunctionalService,
-    /// How somebody becomes a user; `None` before `auth` is built.
-    pub registration: Option<Arc<Registration>>,
+    /// How somebody becomes a user.
+    pub registrations: Registrations,
     /// Who failed to log in.
     pub attempts: Arc<Attempts>,
     /// Tokens to be handed out again, and who waits for one.
@@ -77,7 +77,7 @@ impl Context {
             recorder: Arc::new(Recorder::new(owner.clone())),
             owner,
             entrance: nowhere(),
-            registration: None,
+            registrations: Registrations::default(),
             attempts: Arc::default(),
             logins: Arc::default(),
             keyring,

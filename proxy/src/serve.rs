@@ -396,9 +396,8 @@ impl Plan {
             tasks.push(policy.spawn_refresh());
             tasks.push(snapshots.spawn_keeping(Arc::clone(&policy)));
         }
-        if let Some(registration) = self.renewal.context.registration.clone() {
-            tasks.extend(registrations::spawn_finishing(registration, self.part));
-        }
+        let registrations = self.renewal.context.registrations.clone();
+        tasks.extend(registrations::spawn_finishing(registrations, self.part));
         let recorder = Arc::clone(&self.renewal.context.recorder);
         if matches!(self.part, Part::Everything | Part::Proxy) {
             tasks.push(recorder.spawn());

@@ -51,7 +51,7 @@ pub fn build(config: &mut Config, context: &mut Context, inner: HttpService) -> 
         policy: Arc::clone(&context.policy),
         prefix: checked.reseller.first().text.clone(),
     });
-    context.registration = Some(Arc::clone(&registration));
+    context.registrations.add(&registration);
     protocol(Auth {
         registration,
         checked,

@@ -1,10 +1,9 @@
 //! Registrations that ended half-way are brought to their end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Clock, Timestamp};
-use middleware::registration::Registration;
+use middleware::registration::Registrations;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -19,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 ///
 /// Where this is the only process that makes any, all that earlier ones have left are finished first; else, and later,
 /// those that nobody can be at any more.
-pub(super) fn spawn_finishing(registration: Arc<Registration>, part: Part) -> Option<JoinHandle<()>> {
+pub(super) fn spawn_finishing(registrations: Registrations, part: Part) -> Option<JoinHandle<()>> {
     if !matches!(part, Part::Everything | Part::Proxy) {
         return None;
     }
@@ -31,9 +30,14 @@ pub(super) fn spawn_finishing(registration: Arc<Registration>, part: Part) -> Op
                 true => started,
                 false => Timestamp::from_seconds(Clock::now().seconds().saturating_sub(LONGEST_SECONDS)),
             };
-            match registration.finish_pending(before).await {
-                Ok(()) => are_earlier_left = false,
-                Err(error) => tracing::debug!("registrations cannot be brought to their end yet: {error}"),
+            // The pipeline is not held while nothing is done, so that one that was replaced can end.
+            if let Some(registration) = registrations.current() {
+                match registration.finish_pending(before).await {
+                    Ok(()) => are_earlier_left = false,
+                    Err(error) => {
+                        tracing::debug!("registrations cannot be brought to their end yet: {error}");
+                    }
+                }
             }
             sleep(PAUSE).await;
         }
