@@ -11,10 +11,11 @@
 use std::sync::Arc;
 
 use common::config::Config;
-use common::functional::{Action, Answer, Context as RequestContext, Reply, Request, info};
+use common::functional::account::Head;
+use common::functional::{Action, Answer, Context as RequestContext, Reply, Request, ask, info};
 use common::name::{AccountName, ContainerName};
 use common::service::FunctionalService;
-use common::{Error, Outcome, Properties};
+use common::{Body, Error, Outcome, Properties};
 
 use crate::filter::{FunctionalFilter, functional};
 use crate::info_cache::{Info, InfoCache};
@@ -85,6 +86,9 @@ impl Authorise {
         for _ in 0..MAX_ATTEMPTS {
             let (info, decision) = self.decide(&target, &context, newest.take()).await?;
             context.decided_under = info.generations();
+            if let Action::RecordList(_) = action {
+                self.ask_the_owner(&target.account, &context).await?;
+            }
             let _invalidation = Invalidation::of(&target, &self.info_cache);
             let mut action = action.clone();
             if decision == Decision::Allow {
@@ -107,6 +111,21 @@ impl Authorise {
         }
         let why = "account or container kept changing while the request was decided";
         Err(Error::unavailable(why, Some(std::time::Duration::from_secs(1))))
+    }
+
+    /// The records of an account that is switched off are kept from everybody but administrators. Who answers with
+    /// records does not know of switches; the owner does.
+    async fn ask_the_owner(&self, account: &AccountName, context: &RequestContext) -> Result<(), Error> {
+        if context.authority.caller().is_administrator() {
+            return Ok(());
+        }
+        let account = account.clone();
+        let head = ask(&self.inner, Head { account }, context.clone(), Body::empty());
+        match head.await {
+            Err(error) if matches!(error.outcome(), Outcome::Disabled) => Err(veiled(error, context)),
+            // Records stay when the account goes.
+            _ => Ok(()),
+        }
     }
 
     /// What the request may be sent under. `newest` is what the owner just said, if it did.

@@ -112,10 +112,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "users",
         "programs_of_those_without_rights: user/delete is taken apart before the guards",
     ),
-    (
-        "record",
-        "no way in; that refusals are recorded is shown by record.rs",
-    ),
+    ("record", "what_was_refused_is_recorded"),
     ("authorise", "somebody_…, nobody_…"),
     ("firewall", "denied_by_a_rule, …_is_switched_off"),
     ("quota", "the_quota_is_used_up"),

@@ -18,7 +18,7 @@ fn as_it_is(request: Request) -> Request {
 
 /// All that touches the object gets this; names are shown.
 fn of_the_object(status: u16) -> impl Fn(Effect) -> Option<u16> {
-    move |effect| (effect != Effect::Lists).then_some(status)
+    move |effect| (!matches!(effect, Effect::Lists | Effect::Records)).then_some(status)
 }
 
 /// Everything gets this.
@@ -43,6 +43,25 @@ paths = ["AUTH_test/c/o", "AUTH_test/c/o/**"]
 }
 
 #[tokio::test]
+async fn what_was_refused_is_recorded() {
+    let target = Target::new(Server::start().await).await;
+    let user = target.server.login("test:tester3", "testing3").await;
+    target.try_all(&user, as_it_is, of_everything(403)).await;
+    let refused = WAYS.iter().filter(|way| way.effect != Effect::Nothing).count();
+    until("each refusal is recorded", || async {
+        let list = target.admin.request_at(Method::POST, "/f/record/list");
+        let page = list
+            .body(r#"{"account": "AUTH_test", "user": "test:tester3", "limit": 1000}"#)
+            .await
+            .expect(200)
+            .json();
+        let records = page["records"].as_array().cloned().unwrap_or_default();
+        records.iter().filter(|record| record["result"] == 403).count() >= refused
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_object_is_switched_off() {
     let target = Target::new(Server::start().await).await;
     let disable = target.admin.post("c/o").header("x-resource-state", "disable");
@@ -51,7 +70,7 @@ async fn the_object_is_switched_off() {
     let expected = of_the_object(403);
     let before = target.seen();
     for client in [&target.owner, &target.admin] {
-        for way in WAYS.iter().filter(|way| way.effect != Effect::Lists) {
+        for way in WAYS.iter().filter(|way| expected(way.effect).is_some()) {
             if way.name == "PUT of the object below it" {
                 continue;
             }
@@ -69,9 +88,10 @@ async fn the_account_is_switched_off() {
     let target = Target::new(Server::start().await).await;
     let disable = target.admin.post("").header("x-resource-state", "disable");
     disable.await.expect(204);
-    for client in [&target.owner, &target.admin] {
-        target.try_all(client, as_it_is, of_everything(403)).await;
-    }
+    target.try_all(&target.owner, as_it_is, of_everything(403)).await;
+    // Who switched it off may still see why.
+    let all_but_records = |effect| (effect != Effect::Records).then_some(403);
+    target.try_all(&target.admin, as_it_is, all_but_records).await;
 }
 
 #[tokio::test]

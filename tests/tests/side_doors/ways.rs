@@ -18,6 +18,8 @@ pub(crate) enum Effect {
     Changes,
     /// Shows names of the container or the account, and counters.
     Lists,
+    /// Shows who did what to it.
+    Records,
     /// Means it, in a language of Swift's that no filter speaks here: it must do nothing to it.
     Nothing,
 }
@@ -118,6 +120,9 @@ pub(crate) const WAYS: &[Way] = &[
     way("HEAD of the container", Effect::Lists, |client| client.head("c")),
     way("GET of the account", Effect::Lists, |client| client.list("")),
     way("HEAD of the account", Effect::Lists, |client| client.head("")),
+    way("GET of the account's records", Effect::Records, |client| {
+        client.get("").query("records", "")
+    }),
     way("DELETE of the container", Effect::Nothing, |client| {
         client.delete("c")
     }),
