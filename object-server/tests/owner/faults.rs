@@ -1,11 +1,12 @@
 //! The owner on the posix engine, with a fault at every named place: what was acknowledged is there, what was not is
-//! whole or absent, and counters and listings agree with what can be read, before and after a restart.
+//! whole or absent, counters and listings agree with what can be read, and no room under a limit is lost, before and after
+//! a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::constraints::Constraints;
-use common::functional::{ask, object};
+use common::functional::{ask, container, object};
 use common::service::FunctionalService;
 use common::{Body, Properties};
 use object_server::engine::posix::{self, Posix};
@@ -13,7 +14,7 @@ use object_server::engine::{ArcEngine, EngineError};
 use object_server::failure_point::{Failure, FailurePoints};
 use object_server::{ObjectServer, Settings};
 
-use crate::client::{Client, context, path};
+use crate::client::{Client, account, container_name, context, path};
 use crate::mirror::Mirror;
 
 /// Every named place on the way of a change.
@@ -36,6 +37,9 @@ const POINTS: &[&str] = &[
     "sync:before",
     "sync:before_garbage",
 ];
+
+/// The most bytes that the container may hold: enough for all that is put there.
+const LIMIT: u64 = 700_000;
 
 /// The data each name may have now; `None` is no object.
 type Model = BTreeMap<&'static str, Vec<Option<String>>>;
@@ -136,6 +140,25 @@ async fn check(client: &Client, model: &Model, point: &str) {
     let info = client.head_container("c").await.unwrap();
     let counted = (readable.len() as u64, readable.values().sum());
     assert_eq!((info.objects, info.bytes), counted, "{point}: the counters");
+
+    // What failed holds nothing any more, and the rest of the room is there to the byte.
+    let rest = usize::try_from(LIMIT - info.bytes).unwrap();
+    let filled = client.put("c", "rest", &"x".repeat(rest)).await;
+    assert!(filled.is_ok(), "{point}: {filled:?} with {rest} bytes left");
+    let refused = client.put("c", "more", "x").await.unwrap_err();
+    assert_eq!(refused.status(), 413, "{point}");
+    client.delete("c", "rest").await.unwrap();
+}
+
+async fn limit(client: &Client) {
+    let mut properties = Properties::new();
+    properties.insert("x-container-meta-quota-bytes", LIMIT.to_string());
+    let post = container::Post {
+        account: account(),
+        container: container_name("c"),
+        properties,
+    };
+    client.ask(post).await.unwrap();
 }
 
 /// The next life of the store, once the last one has let go of it.
@@ -158,6 +181,7 @@ fn a_fault_anywhere_leaves_everything_whole() {
             let model = in_a_process(async || {
                 let client = open(root.path(), &points, mirror.service()).await.unwrap();
                 client.make_container("c").await.unwrap();
+                limit(&client).await;
                 points.arm_later(point, Failure::Error(std::io::ErrorKind::Other), skip, 1);
                 let model = work(&client).await;
                 points.disarm(point);
