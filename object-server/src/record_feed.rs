@@ -11,7 +11,7 @@ use common::functional::record::{Change, Commit, MAX_AGENT, MAX_BATCH, MAX_TRANS
 use common::functional::{Context, ask};
 use common::name::AccountName;
 use common::service::FunctionalService;
-use common::{Body, Clock, Error, Outcome};
+use common::{Body, Clock, Error, Outcome, Timestamp};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -24,8 +24,12 @@ mod queue;
 
 use queue::{Queue, Taken};
 
-/// So long records gather before they are sent.
-const GATHER: Duration = Duration::from_millis(200);
+/// So long after its request a record is sent: mostly the proxy has told by then how that ended, and the database has
+/// less to do.
+const DELAY: Duration = Duration::from_millis(700);
+
+/// How often it is looked for what is to be sent, while something waits.
+const PERIOD: Duration = Duration::from_millis(100);
 
 /// Between two attempts while the account-server is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -99,7 +103,12 @@ impl RecordFeed {
     }
 
     fn take(&self) -> Option<Taken> {
-        self.queue.lock().take()
+        let mut queue = self.queue.lock();
+        let delay = match queue.is_crowded() || *self.is_hurried.borrow() {
+            true => 0,
+            false => u64::try_from(DELAY.as_micros() / 10).unwrap_or(0),
+        };
+        queue.take(Timestamp::from_units(Clock::now().units().saturating_sub(delay)))
     }
 
     fn sent(&self, taken: Taken, outcome: Result<Option<Position>, ()>) {
@@ -108,14 +117,14 @@ impl RecordFeed {
         self.is_idle.send_replace(queue.is_empty());
     }
 
-    /// Lets records gather, unless there are enough or somebody waits for the end.
-    async fn gather(&self) {
+    /// Waits until something is to be done. While records wait it looks again from time to time.
+    async fn news(&self) {
         let mut is_hurried = self.is_hurried.subscribe();
-        if self.queue.lock().is_enough() {
-            return;
+        if !self.queue.lock().has_waiting() {
+            self.wake.notified().await;
         }
         tokio::select! {
-            () = tokio::time::sleep(GATHER) => {}
+            () = tokio::time::sleep(PERIOD) => {}
             _ = is_hurried.wait_for(|is_hurried| *is_hurried) => {}
         }
     }
@@ -136,8 +145,7 @@ impl Owner {
         let mut is_failing = false;
         loop {
             let Some(taken) = feed.take() else {
-                feed.wake.notified().await;
-                feed.gather().await;
+                feed.news().await;
                 continue;
             };
             // A panic in here would leave the feed silently dead.

@@ -59,12 +59,22 @@ impl Connection {
         statement: ManyText,
         values: &[Value<'_>],
     ) -> Result<(), Failure> {
+        self.touch_many(statement, values).await.map(|_| ())
+    }
+
+    /// The same, and answers how many rows it touched.
+    pub(crate) async fn touch_many(
+        &mut self,
+        statement: ManyText,
+        values: &[Value<'_>],
+    ) -> Result<u64, Failure> {
         let (name, statement) = (statement.name, statement.of(self.dialect()));
+        let mut touched = 0;
         for chunk in chunks(values, statement.width()) {
             let (text, values) = padded(&statement, chunk);
-            self.send(name, text.into(), &values).await?;
+            touched += self.send(name, text.into(), &values).await?;
         }
-        Ok(())
+        Ok(touched)
     }
 
     /// The same, with the rows it answers.

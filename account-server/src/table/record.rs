@@ -47,6 +47,26 @@ const COMMIT: ManyText = ManyText {
     },
 };
 
+/// The same of those that are there, without what is known of them.
+const PLACE: ManyText = ManyText {
+    name: "record.place",
+    sqlite: Many {
+        head: "WITH told (time, id, account_id, seq) AS (VALUES ",
+        row: "(?, ?, ?, ?)",
+        separator: ", ",
+        tail: ") UPDATE record SET account_id = told.account_id, seq = told.seq FROM told \
+               WHERE record.time = told.time AND record.id = told.id",
+    },
+    mysql: Many {
+        head: "UPDATE record JOIN (",
+        row: "SELECT CAST(? AS SIGNED) AS time, CAST(? AS SIGNED) AS id, CAST(? AS SIGNED) AS account_id, \
+              CAST(? AS SIGNED) AS seq",
+        separator: " UNION ALL ",
+        tail: ") AS told ON record.time = told.time AND record.id = told.id \
+               SET record.account_id = told.account_id, record.seq = told.seq",
+    },
+};
+
 /// Of one that is known already the end is noted, once.
 const COMPLETE: ManyText = ManyText {
     name: "record.complete",
@@ -101,8 +121,21 @@ const BEHIND: Text = Text::both(
 
 const FORGET: Text = Text::both("record.forget", "DELETE FROM record WHERE time < ?");
 
-/// Keeps records of changes.
+/// Keeps records of changes. Mostly their ends were told before, and then there is little to do.
 pub(crate) async fn commit(connection: &mut Connection, records: &[Record]) -> Result<(), Failure> {
+    let places = records.iter().flat_map(|record| {
+        let change = record.change;
+        [
+            stored(record.time.units()).into(),
+            stored(record.id).into(),
+            change.map(|change| change.account_id.cast_signed()).into(),
+            change.map(|change| stored(change.seq)).into(),
+        ]
+    });
+    let places: Vec<Value<'_>> = places.collect();
+    if connection.touch_many(PLACE, &places).await? == records.len() as u64 {
+        return Ok(());
+    }
     connection.execute_many(COMMIT, &values(records)).await
 }
 

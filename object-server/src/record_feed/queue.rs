@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use common::Timestamp;
 use common::functional::record::MAX_BATCH;
 
-use crate::journal::{Entry, Position};
+use crate::journal::{Entry, Kind, Position};
 
 /// So many commits wait in memory.
 const MAX_WAITING: usize = 4096;
@@ -44,7 +45,7 @@ impl Queue {
     pub(super) fn note(&mut self, position: Position, entry: Entry) -> bool {
         if self.behind.is_none() && self.waiting.len() < MAX_WAITING {
             self.waiting.push_back((position, entry));
-            return self.waiting.len() == 1 || self.waiting.len() == MAX_BATCH;
+            return self.waiting.len() == 1;
         }
         let was_with = self.behind.is_none();
         // Accounts do not wait for one another between the journal and here: an earlier one may come later.
@@ -61,13 +62,14 @@ impl Queue {
         }
     }
 
-    /// The next to be sent.
-    pub(super) fn take(&mut self) -> Option<Taken> {
-        if self.waiting.is_empty() {
+    /// The next to be sent: of those in memory only what is of `ripe` or before.
+    pub(super) fn take(&mut self, ripe: Timestamp) -> Option<Taken> {
+        let is_ripe = |(_, entry): &&(Position, Entry)| time_of(entry) <= ripe;
+        let count = self.waiting.iter().take(MAX_BATCH).take_while(is_ripe).count();
+        if count == 0 {
             self.in_flight = self.behind;
             return self.behind.map(Taken::Journal);
         }
-        let count = self.waiting.len().min(MAX_BATCH);
         let entries: Vec<_> = self.waiting.drain(..count).collect();
         self.in_flight = entries.iter().map(|(position, _)| *position).min();
         Some(Taken::Entries(entries))
@@ -90,9 +92,14 @@ impl Queue {
         }
     }
 
-    /// Whether a full batch waits.
-    pub(super) fn is_enough(&self) -> bool {
-        self.waiting.len() >= MAX_BATCH || self.behind.is_some()
+    /// Whether memory is about to be full.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING / 2
+    }
+
+    /// Whether some wait in memory.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Whether nothing waits or is under way.
@@ -107,10 +114,17 @@ impl Queue {
     }
 }
 
+/// When what an entry says was asked for.
+fn time_of(entry: &Entry) -> Timestamp {
+    match &entry.kind {
+        Kind::Commit { record, .. } => record.time,
+        _ => Timestamp::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Kind;
     use crate::node::WriteId;
 
     fn at(number: u64) -> Position {
@@ -123,7 +137,7 @@ mod tests {
     }
 
     fn sent(queue: &mut Queue, next: Option<Position>) {
-        let taken = queue.take().unwrap();
+        let taken = queue.take(Timestamp::default()).unwrap();
         queue.sent(taken, Ok(next));
     }
 
@@ -134,12 +148,12 @@ mod tests {
             queue.note(at(number), entry());
         }
         assert_eq!(queue.oldest_needed(), Some(at(2)));
-        let taken = queue.take().unwrap();
+        let taken = queue.take(Timestamp::default()).unwrap();
         queue.note(at(9), entry());
         assert_eq!(queue.oldest_needed(), Some(at(2)));
         queue.sent(taken, Err(()));
         assert_eq!(queue.oldest_needed(), Some(at(2)));
-        let Some(Taken::Entries(entries)) = queue.take() else {
+        let Some(Taken::Entries(entries)) = queue.take(Timestamp::default()) else {
             panic!("{queue:?}")
         };
         let places: Vec<_> = entries.iter().map(|(position, _)| *position).collect();
@@ -155,7 +169,7 @@ mod tests {
             queue.note(at(number), entry());
         }
         for _ in 0..MAX_WAITING.div_ceil(MAX_BATCH) {
-            let taken = queue.take().unwrap();
+            let taken = queue.take(Timestamp::default()).unwrap();
             assert!(matches!(taken, Taken::Entries(_)));
             queue.sent(taken, Ok(None));
         }
@@ -170,13 +184,16 @@ mod tests {
         assert!(queue.is_empty());
         // From here on memory will do again.
         queue.note(at(skipped + 10), entry());
-        assert!(matches!(queue.take(), Some(Taken::Entries(_))));
+        assert!(matches!(
+            queue.take(Timestamp::default()),
+            Some(Taken::Entries(_))
+        ));
     }
 
     #[test]
     fn one_that_comes_late_is_not_passed_over() {
         let mut queue = Queue::behind(at(5), at(10));
-        let taken = queue.take().unwrap();
+        let taken = queue.take(Timestamp::default()).unwrap();
         queue.note(at(3), entry());
         queue.sent(taken, Ok(Some(at(10))));
         assert_eq!(queue.oldest_needed(), Some(at(3)));
@@ -185,7 +202,7 @@ mod tests {
     #[test]
     fn a_lost_database_is_filled_from_the_oldest_on() {
         let mut queue = Queue::behind(at(5), at(10));
-        let taken = queue.take().unwrap();
+        let taken = queue.take(Timestamp::default()).unwrap();
         queue.rewind(at(1), at(12));
         queue.sent(taken, Ok(Some(at(10))));
         assert_eq!(queue.oldest_needed(), Some(at(1)));
