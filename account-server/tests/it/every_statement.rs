@@ -228,6 +228,9 @@ async fn keep_records(server: &Server) {
 #[tokio::test]
 async fn every_statement_is_sent_by_a_test() {
     let recorder = Recorder::default();
+    // Where there is only one subscriber a statement is taken for unheard for ever if another test's thread, which has
+    // none, sends it first.
+    let _another = tracing::Dispatch::new(recorder.clone());
     let _recording = tracing::subscriber::set_default(recorder.clone());
     let settings = account_server::Settings {
         record_retention_count: 1,
