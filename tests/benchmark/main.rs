@@ -66,6 +66,7 @@ enum Row {
     Memory,
     Pipeline,
     Record,
+    Quota,
 }
 
 fn main() -> ExitCode {
@@ -125,6 +126,7 @@ async fn measure(options: Options, laboratory: Laboratory) -> Result<bool> {
             Row::ListMillion => rows::list::one_page(&laboratory, options.objects, &mut report).await,
             Row::Memory => rows::memory::memory(&laboratory, &mut report).await,
             Row::Record => rows::record::record(&laboratory, &mut report).await,
+            Row::Quota => rows::quota::quota(&laboratory, &mut report).await,
             Row::Pipeline => rows::pipeline::pipeline(&laboratory, &options.pipeline, &mut report).await,
         }
         .with_context(|| format!("row {row:?}"))?;

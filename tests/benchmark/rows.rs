@@ -5,6 +5,7 @@ pub(crate) mod list;
 pub(crate) mod memory;
 pub(crate) mod pipeline;
 pub(crate) mod put;
+pub(crate) mod quota;
 pub(crate) mod record;
 
 /// A million bytes, in which transfers are told.

@@ -16,7 +16,7 @@ use crate::samples::Samples;
 use crate::store::Store;
 use crate::wrk;
 
-const CONTAINER: &str = "bench-record";
+pub(super) const CONTAINER: &str = "bench-record";
 const SMALL: usize = 4 << 10;
 /// Uploads of one turn.
 const UPLOADS: u64 = 10_000;
@@ -77,7 +77,7 @@ async fn put(laboratory: &Laboratory, without: &str, report: &mut Report) -> Res
 }
 
 /// The time that the server spends on an upload, in µs, until nothing of it is left to do.
-async fn put_at(store: &Store) -> Result<f64> {
+pub(super) async fn put_at(store: &Store) -> Result<f64> {
     let endpoint = store.endpoint.clone();
     endpoint.put(CONTAINER, Bytes::new()).await?;
     let body = random(SMALL);
