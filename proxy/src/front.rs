@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use middleware::PeerAddress;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -42,6 +42,9 @@ const BUFFER: usize = 256 * 1024;
 /// After accepting failed (most often: no more file descriptors), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that the kernel has made and that are not taken on yet, as far as it allows so many (`somaxconn`). One
+/// beyond these is tried again by its client's kernel, and in the end reset.
+const BACKLOG: u32 = 4096;
 /// Several proxies, and two connections for a copy.
 const MORE_CONNECTIONS: NonZeroUsize = const { NonZeroUsize::new(8).unwrap() };
 
@@ -83,6 +86,29 @@ impl Limits {
             ..self
         }
     }
+}
+
+/// Listens on `address` (host and port).
+pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut failure = io::ErrorKind::AddrNotAvailable.into();
+    for address in lookup_host(address).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that was restarted need not wait for what is left of the connections of the former one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves connections of `listener` by `service` until `stop` is ready, then lets requests that are under way end.

@@ -359,7 +359,7 @@ impl Plan {
             Some(socket) => socket
                 .set_nonblocking(true)
                 .and_then(|()| TcpListener::from_std(socket)),
-            None => TcpListener::bind(address.as_str()).await,
+            None => front::listen(&address).await,
         };
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         match bound {

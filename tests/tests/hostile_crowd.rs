@@ -56,14 +56,22 @@ async fn slow(server: &Server, bytes: &str, answer: &str) -> TcpStream {
     stream
 }
 
-/// That many of them.
+/// That many of them. Some at a time, each time until the server has taken them on: what waits for that in the kernel is
+/// given up after a while, and the client hears of it much later.
 async fn many(count: usize, server: &Server, bytes: &str, answer: &str) -> Vec<TcpStream> {
     let mut streams = Vec::new();
     while streams.len() < count {
         let some = AT_ONCE.min(count - streams.len());
         streams.extend(join_all((0..some).map(|_| slow(server, bytes, answer))).await);
+        expect_information(server).await;
     }
     streams
+}
+
+/// A connection is taken on after those that were made before it.
+async fn expect_information(server: &Server) {
+    let request = "GET /info HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    assert_eq!(Connection::statuses(server, request).await, [200]);
 }
 
 /// What a client of good will does.
@@ -73,11 +81,7 @@ async fn work(server: &Server, client: &Client) {
         client.get("c/small").await.expect(200).expect_body("small");
         client.list("c").await.expect_entries(&["large", "small"]);
         client.delete("c/small").await.expect(204);
-        let answered = Connection::statuses(
-            server,
-            "GET /info HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-        );
-        assert_eq!(answered.await, [200], "on a connection of its own");
+        expect_information(server).await;
     };
     timeout(PROMPTLY, work)
         .await
