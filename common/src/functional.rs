@@ -17,13 +17,16 @@ pub mod account;
 pub mod container;
 mod context;
 pub mod firewall;
+pub mod fs;
 pub mod info;
+pub mod job;
 pub mod listing;
 pub mod mirror;
 pub mod object;
 pub mod policy;
 pub mod quota;
 pub mod record;
+pub mod search;
 pub mod user;
 
 pub use context::{Authority, Caller, Context, Generations, Grant, Identity, Scope};
