@@ -192,6 +192,25 @@ actions! {
     /// Copies an object; the `copy` filter makes a GET and a PUT of it.
     "object/copy" ObjectCopy(object::Copy) -> object::Copied;
 
+    /// Makes an explicit directory.
+    "fs/make_directory" FsMakeDirectory(fs::MakeDirectory) -> fs::MadeDirectory, programs;
+    /// Gives an object or a directory another name.
+    "fs/move" FsMove(fs::Move) -> fs::Moved, programs;
+    /// Copies a directory with all that lies in it.
+    "fs/copy_directory" FsCopyDirectory(fs::CopyDirectory) -> job::Job, programs;
+    /// Removes a directory with all that lies in it.
+    "fs/remove_directory" FsRemoveDirectory(fs::RemoveDirectory) -> fs::RemovedDirectory, programs;
+    /// A container or a directory as nested nodes with totals.
+    "fs/tree" FsTree(fs::Tree) -> fs::TreeNode, programs;
+    /// A page of what matches.
+    "search/find" SearchFind(search::Find) -> search::Found, programs;
+    /// One job of an account.
+    "job/show" JobShow(job::Show) -> job::Job, programs;
+    /// The jobs of an account.
+    "job/list" JobList(job::List) -> job::Jobs, programs;
+    /// Ends a job before its time.
+    "job/cancel" JobCancel(job::Cancel) -> job::Job, programs;
+
     /// Where the mirror of an account stands.
     "mirror/open" MirrorOpen(mirror::Open) -> mirror::Position;
     /// A batch of an account's changes, in the order of `seq`.

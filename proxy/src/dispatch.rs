@@ -47,7 +47,7 @@ impl Dispatch {
 impl Servers {
     fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
         match system_of(&request.action) {
-            "info" | "account" | "container" | "quota" => self.owner.handle(request),
+            "info" | "account" | "container" | "quota" | "fs" | "job" => self.owner.handle(request),
             "object" if matches!(request.action, Action::ObjectCopy(_)) => {
                 // The `copy` filter takes these apart; without it nobody can.
                 refuse(Outcome::NotImplemented.into())
@@ -57,7 +57,7 @@ impl Servers {
             "firewall" if matches!(request.action, Action::FirewallList(_)) => {
                 self.account_server.handle(request)
             }
-            "mirror" | "user" | "policy" | "record" => self.account_server.handle(request),
+            "mirror" | "user" | "policy" | "record" | "search" => self.account_server.handle(request),
             // What a filter answers (`firewall/rules`) needs that filter in the pipeline.
             _ => refuse(Outcome::NotImplemented.into()),
         }
@@ -158,7 +158,10 @@ mod tests {
                     "policy",
                     "quota",
                     "record",
-                    "firewall"
+                    "firewall",
+                    "fs",
+                    "job",
+                    "search"
                 ]
                 .contains(&system),
                 "{name}"

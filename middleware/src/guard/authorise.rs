@@ -82,11 +82,12 @@ impl Authorise {
             mut context,
             mut body,
         } = request;
+        self.beside(&action, &context).await?;
         let mut newest = None;
         for _ in 0..MAX_ATTEMPTS {
             let (info, decision) = self.decide(&target, &context, newest.take()).await?;
             context.decided_under = info.generations();
-            if let Action::RecordList(_) = action {
+            if let Action::RecordList(_) | Action::SearchFind(_) = action {
                 self.ask_the_owner(&target.account, &context).await?;
             }
             let _invalidation = Invalidation::of(&target, &self.info_cache);
@@ -113,8 +114,19 @@ impl Authorise {
         Err(Error::unavailable(why, Some(std::time::Duration::from_secs(1))))
     }
 
-    /// The records of an account that is switched off are kept from everybody but administrators. Who answers with
-    /// records does not know of switches; the owner does.
+    /// Decides over what else the request touches. The request carries the generations of one container only, so its owner
+    /// is asked for what is true of the other, each time.
+    async fn beside(&self, action: &Action, context: &RequestContext) -> Result<(), Error> {
+        for target in Target::beside(action) {
+            let container = target.container.as_ref();
+            let info = self.info_cache.fetch(&target.account, container, context).await?;
+            self.outcome(&target, context, &info)?;
+        }
+        Ok(())
+    }
+
+    /// The records of an account that is switched off are kept from everybody but administrators, and so are the names in
+    /// it. Who answers with these does not know of switches; the owner does.
     async fn ask_the_owner(&self, account: &AccountName, context: &RequestContext) -> Result<(), Error> {
         if context.authority.caller().is_administrator() {
             return Ok(());

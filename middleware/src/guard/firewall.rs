@@ -13,10 +13,14 @@ use crate::filter::{FunctionalFilter, functional};
 use crate::registry::Context;
 
 mod rule;
+mod shape;
+mod tree;
 
 pub use rule::{Decision, Hits, RuleSettings};
 
-use rule::{Asked, Rule};
+use rule::{Asked, Matches, Rule};
+use shape::Reach;
+use tree::Touched;
 
 const RULES: &str = "filter.firewall.rules";
 
@@ -59,19 +63,44 @@ impl FunctionalFilter for Firewall {
 
 impl Firewall {
     fn check(&self, request: &Request) -> Result<(), Error> {
-        let asked = Asked::of(&request.action, &request.context);
-        let Some(rule) = self.rules.iter().find(|rule| rule.matches(&asked)) else {
+        let context = &request.context;
+        let denied = match Touched::by(&request.action) {
+            None => self.deciding(&Asked::of(&request.action, context)),
+            Some(all) => all.into_iter().find_map(|touched| {
+                let asked = Asked::to(Some(touched.method), Some(touched.path), context);
+                match touched.reach {
+                    None => self.deciding(&asked),
+                    Some(reach) => self.denying(&asked, reach),
+                }
+            }),
+        };
+        let Some(rule) = denied else {
             return Ok(());
         };
+        let (rule, action) = (&rule.settings.name, request.action.name());
+        tracing::info!(transaction_id = %context.transaction_id, rule, action, "denied by the firewall");
+        Err(Error::forbidden())
+    }
+
+    /// The rule that denies it. The first that matches is counted.
+    fn deciding(&self, asked: &Asked<'_>) -> Option<&Rule> {
+        let rule = self.rules.iter().find(|rule| rule.matches(asked))?;
         rule.count();
-        match rule.settings.decision {
-            Decision::Allow => Ok(()),
-            Decision::Deny => {
-                let (rule, action) = (&rule.settings.name, request.action.name());
-                tracing::info!(transaction_id = %request.context.transaction_id, rule, action, "denied by the firewall");
-                Err(Error::forbidden())
-            }
+        (rule.settings.decision == Decision::Deny).then_some(rule)
+    }
+
+    /// The first rule that could deny something of what is reached, unless all of it is allowed before.
+    fn denying(&self, asked: &Asked<'_>, reach: Reach) -> Option<&Rule> {
+        for rule in &self.rules {
+            let decides = match (rule.settings.decision, rule.matches_of(asked, reach)) {
+                (Decision::Deny, Matches::Something | Matches::Everything) => Some(rule),
+                (Decision::Allow, Matches::Everything) => None,
+                _ => continue,
+            };
+            rule.count();
+            return decides;
         }
+        None
     }
 
     fn list(&self) -> firewall::Rules {

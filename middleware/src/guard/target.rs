@@ -1,6 +1,6 @@
 //! What a functional request touches, and how.
 
-use common::functional::{Action, object};
+use common::functional::{Action, object, search};
 use common::name::{AccountName, ContainerName, ObjectName};
 
 /// The resource of a request.
@@ -35,28 +35,16 @@ pub(super) enum Access {
 }
 
 impl Target {
-    /// The resource that `action` touches; `None` when it touches none.
+    /// The resource that `action` touches; `None` when it touches none. Of two that it touches the one that it is sent to
+    /// the owner of; see [`beside`](Self::beside).
     pub(super) fn of(action: &Action) -> Option<Self> {
         use Access::{Manage, Read, Write};
         let name = action.name();
-        let account = |account: &AccountName, access| Self {
-            account: account.clone(),
-            container: None,
-            object: None,
-            level: Level::Account,
-            access,
-            action: name,
+        let account = |of: &AccountName, access| Self::account(of, access, name);
+        let container = |of: &AccountName, container: &ContainerName, access| {
+            Self::container(of, container, access, name)
         };
-        let container = |of: &AccountName, container: &ContainerName, access| Self {
-            container: Some(container.clone()),
-            level: Level::Container,
-            ..account(of, access)
-        };
-        let object = |path: &object::Path, access| Self {
-            object: Some(path.object.clone()),
-            level: Level::Object,
-            ..container(&path.account, &path.container, access)
-        };
+        let object = |path: &object::Path, access| Self::object(path, access, name);
         Some(match action {
             Action::AccountHead(head) => account(&head.account, Read),
             Action::AccountList(list) => account(&list.account, Read),
@@ -84,7 +72,82 @@ impl Target {
             Action::ObjectPut(put) => object(&put.path, Write),
             Action::ObjectPost(post) => object(&post.path, Write),
             Action::ObjectDelete(delete) => object(&delete.path, Write),
+            Action::FsMakeDirectory(make) => object(&make.path, Write),
+            Action::FsMove(rename) => object(&rename.source, Write),
+            Action::FsCopyDirectory(copy) => container(&copy.source.account, &copy.source.container, Read),
+            Action::FsRemoveDirectory(remove) => object(&remove.path, Write),
+            Action::FsTree(tree) => container(&tree.account, &tree.container, Read),
+            Action::SearchFind(find) => Self::searched(find, name)?,
+            Action::JobShow(show) => account(&show.account, Read),
+            Action::JobList(list) => account(&list.account, Read),
+            Action::JobCancel(cancel) => account(&cancel.account, Write),
             _ => return None,
+        })
+    }
+
+    /// What else `action` touches, or how else: a move reads what it takes away, and it writes elsewhere.
+    pub(super) fn beside(action: &Action) -> Vec<Self> {
+        use Access::{Read, Write};
+        let name = action.name();
+        match action {
+            Action::FsMove(rename) => vec![
+                Self::object(&rename.source, Read, name),
+                Self::object(&rename.destination, Write, name),
+            ],
+            Action::FsCopyDirectory(copy) => vec![
+                Self::object(&copy.source, Read, name),
+                Self::object(&copy.destination, Write, name),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The resource as rules name it: `account[/container[/object]]`.
+    pub(super) fn path(&self) -> String {
+        let container = self.container.as_ref().map(|name| name.as_str());
+        let object = self.object.as_ref().map(|name| name.as_str());
+        let parts = [Some(self.account.as_str()), container, object];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+    }
+
+    fn account(account: &AccountName, access: Access, action: &'static str) -> Self {
+        Self {
+            account: account.clone(),
+            container: None,
+            object: None,
+            level: Level::Account,
+            access,
+            action,
+        }
+    }
+
+    fn container(
+        account: &AccountName,
+        container: &ContainerName,
+        access: Access,
+        action: &'static str,
+    ) -> Self {
+        Self {
+            container: Some(container.clone()),
+            level: Level::Container,
+            ..Self::account(account, access, action)
+        }
+    }
+
+    fn object(path: &object::Path, access: Access, action: &'static str) -> Self {
+        Self {
+            object: Some(path.object.clone()),
+            level: Level::Object,
+            ..Self::container(&path.account, &path.container, access, action)
+        }
+    }
+
+    /// A search reads what it looks through, as a listing does. One over all accounts has no resource.
+    fn searched(find: &search::Find, action: &'static str) -> Option<Self> {
+        let account = find.account.as_ref()?;
+        Some(match &find.container {
+            Some(container) => Self::container(account, container, Access::Read, action),
+            None => Self::account(account, Access::Read, action),
         })
     }
 }

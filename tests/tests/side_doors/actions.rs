@@ -16,9 +16,11 @@ enum Door {
     None,
     /// Administrators of the store; these arguments would do harm.
     Administrators(&'static str),
+    /// Those who have the rights that it takes; these arguments touch what is the target's.
+    Users(&'static str),
 }
 
-use Door::{Administrators, None as Nobody};
+use Door::{Administrators, None as Nobody, Users};
 
 /// All actions in the order of their table.
 const ACTIONS: &[(&str, Door)] = &[
@@ -39,6 +41,39 @@ const ACTIONS: &[(&str, Door)] = &[
     ("object/post", Nobody),
     ("object/delete", Nobody),
     ("object/copy", Nobody),
+    (
+        "fs/make_directory",
+        Users(r#"{"path": {"account": "AUTH_test", "container": "c", "object": "d/"}}"#),
+    ),
+    (
+        "fs/move",
+        Users(
+            r#"{"source": {"account": "AUTH_test", "container": "c", "object": "o"},
+                "destination": {"account": "AUTH_test", "container": "c", "object": "elsewhere"}}"#,
+        ),
+    ),
+    (
+        "fs/copy_directory",
+        Users(
+            r#"{"source": {"account": "AUTH_test", "container": "c", "object": "d/"},
+                "destination": {"account": "AUTH_test", "container": "c", "object": "e/"}}"#,
+        ),
+    ),
+    (
+        "fs/remove_directory",
+        Users(r#"{"path": {"account": "AUTH_test", "container": "c", "object": "d/"}}"#),
+    ),
+    ("fs/tree", Users(r#"{"account": "AUTH_test", "container": "c"}"#)),
+    ("search/find", Users(r#"{"account": "AUTH_test", "name": "o"}"#)),
+    (
+        "job/show",
+        Users(r#"{"account": "AUTH_test", "id": "0000000000000001"}"#),
+    ),
+    ("job/list", Users(r#"{"account": "AUTH_test"}"#)),
+    (
+        "job/cancel",
+        Users(r#"{"account": "AUTH_test", "id": "0000000000000001"}"#),
+    ),
     ("mirror/open", Nobody),
     ("mirror/apply", Nobody),
     ("mirror/list_account", Nobody),
@@ -158,16 +193,20 @@ const _: () = {
     }
 };
 
-/// Sends every action with arguments that would do harm, and `refused` is what those answer that have a door.
-async fn try_all(target: &Target, client: &Client, refused: u16) {
+/// Sends every action with arguments that would do harm, and `refused` is what those answer that have a door. Who has the
+/// rights of the account's owner does not try what these allow.
+async fn try_all(target: &Target, client: &Client, refused: u16, is_owner: bool) {
     let before = target.seen();
     for (name, door) in ACTIONS {
+        if is_owner && matches!(door, Users(_)) {
+            continue;
+        }
         let (arguments, expected) = match door {
             Nobody => (
                 r#"{"path": {"account": "AUTH_test", "container": "c", "object": "o"}}"#,
                 404,
             ),
-            Administrators(arguments) => (*arguments, refused),
+            Administrators(arguments) | Users(arguments) => (*arguments, refused),
         };
         let request = client.request_at(Method::POST, &format!("/f/{name}"));
         let response = request.body(arguments).await;
@@ -191,14 +230,14 @@ async fn try_all(target: &Target, client: &Client, refused: u16) {
 #[tokio::test]
 async fn programs_of_those_without_rights() {
     let target = Target::new(Server::start().await).await;
-    try_all(&target, &target.owner.anonymous(), 401).await;
-    for (user, key) in [
-        ("test:tester3", "testing3"),
-        ("test:tester2", "testing2"),
-        ("test2:tester2", "testing2"),
+    try_all(&target, &target.owner.anonymous(), 401, false).await;
+    for (user, key, is_owner) in [
+        ("test:tester3", "testing3", false),
+        ("test:tester2", "testing2", true),
+        ("test2:tester2", "testing2", false),
     ] {
         let client = target.server.login(user, key).await;
-        try_all(&target, &client, 403).await;
+        try_all(&target, &client, 403, is_owner).await;
     }
 }
 
@@ -211,7 +250,7 @@ async fn programs_with_a_token_that_was_revoked() {
         client.head("").await.status() == 401
     })
     .await;
-    try_all(&target, &client, 401).await;
+    try_all(&target, &client, 401, false).await;
 }
 
 /// Also who may do everything finds no way to what is none of a program's.

@@ -32,8 +32,11 @@ pub(super) fn decide(
             let groups = groups_of(caller);
             let decision = by_right(target, groups, info, reseller)
                 .or_else(|| by_container_acl(target, groups, context.referrer.as_deref(), info, reseller));
-            // What was done in an account is its owner's business.
-            let is_owners = target.action == "record/list";
+            // What was done in an account, and what is being done, is its owner's business.
+            let is_owners = matches!(
+                target.action,
+                "record/list" | "job/list" | "job/show" | "job/cancel"
+            );
             let decision = decision.filter(|decision| !is_owners || *decision == Decision::AllowOwner);
             decision.ok_or_else(|| denied(caller))
         }
@@ -81,6 +84,7 @@ fn is_for_administrators(action: &Action) -> bool {
             | Action::QuotaShow(_)
             | Action::QuotaList(_)
             | Action::RecordList(_)
+            | Action::SearchFind(_)
     )
 }
 

@@ -12,10 +12,12 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
+use super::shape::{Reach, Shape};
 use crate::guard::target::Target;
 use crate::network;
 
-/// The methods that rules can name: COPY is the GET of its source and the PUT of its destination.
+/// The methods that rules can name: COPY is the GET of its source and the PUT of its destination, MOVE also the DELETE of
+/// its source.
 pub(super) const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
 /// Who a rule names when nobody is logged in.
 const ANONYMOUS: &str = "anonymous";
@@ -67,12 +69,23 @@ pub(super) struct Asked<'a> {
     path: Option<String>,
 }
 
+/// How much of what is reached a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matches {
+    Nothing,
+    /// It may match something.
+    Something,
+    Everything,
+}
+
 /// A rule, compiled.
 pub(super) struct Rule {
     pub(super) settings: RuleSettings,
     users: Vec<GlobMatcher>,
     sources: Vec<IpNet>,
     paths: Vec<GlobMatcher>,
+    /// The same paths, to tell what may be matched below a directory.
+    shapes: Vec<Shape>,
     hits: Arc<AtomicU64>,
 }
 
@@ -94,6 +107,11 @@ impl Rule {
         Ok(Self {
             users: compile(&settings.users)?,
             paths: compile(&settings.paths)?,
+            shapes: settings
+                .paths
+                .iter()
+                .map(|glob| Shape::of(glob))
+                .collect::<Result<_, _>>()?,
             sources: settings
                 .sources
                 .iter()
@@ -105,6 +123,30 @@ impl Rule {
     }
 
     pub(super) fn matches(&self, asked: &Asked<'_>) -> bool {
+        let is_path = |path: Option<&str>| {
+            any(&self.paths, |glob: &GlobMatcher| {
+                path.is_some_and(|path| glob.is_match(path))
+            })
+        };
+        self.matches_caller(asked) && is_path(asked.path.as_deref())
+    }
+
+    /// Whether it matches something, or everything, of what is reached from the path asked for.
+    pub(super) fn matches_of(&self, asked: &Asked<'_>, reach: Reach) -> Matches {
+        if !self.matches_caller(asked) {
+            return Matches::Nothing;
+        }
+        let path = asked.path.as_deref().unwrap_or_default();
+        if self.shapes.is_empty() || self.shapes.iter().any(|shape| shape.matches_all_of(path, reach)) {
+            return Matches::Everything;
+        }
+        match self.shapes.iter().any(|shape| shape.may_match_of(path, reach)) {
+            true => Matches::Something,
+            false => Matches::Nothing,
+        }
+    }
+
+    fn matches_caller(&self, asked: &Asked<'_>) -> bool {
         let is_user = |user: &str| any(&self.users, |glob: &GlobMatcher| glob.is_match(user));
         let is_source = |source: Option<IpAddr>| {
             any(&self.sources, |network: &IpNet| {
@@ -113,15 +155,7 @@ impl Rule {
         };
         let is_method =
             |method: Option<&str>| any(&self.settings.methods, |name: &String| method == Some(name));
-        let is_path = |path: Option<&str>| {
-            any(&self.paths, |glob: &GlobMatcher| {
-                path.is_some_and(|path| glob.is_match(path))
-            })
-        };
-        is_method(asked.method)
-            && is_source(asked.source)
-            && is_user(asked.user)
-            && is_path(asked.path.as_deref())
+        is_method(asked.method) && is_source(asked.source) && is_user(asked.user)
     }
 
     pub(super) fn count(&self) {
@@ -135,17 +169,23 @@ impl Rule {
 
 impl<'a> Asked<'a> {
     pub(super) fn of(action: &Action, context: &'a Context) -> Self {
+        let target = Target::of(action);
+        let method = target.as_ref().and_then(|_| method_of(action));
+        Self::to(method, target.as_ref().map(Target::path), context)
+    }
+
+    /// A request of `context` with this method to this path.
+    pub(super) fn to(method: Option<&'static str>, path: Option<String>, context: &'a Context) -> Self {
         let user = match context.authority.caller() {
             Caller::Anonymous => ANONYMOUS,
             Caller::User(identity) => identity.name.as_str(),
         };
-        let target = Target::of(action);
         Self {
             user,
             // A socket for both families shows the clients of the old one in the new one's form.
             source: context.address.map(|address| address.to_canonical()),
-            method: target.as_ref().and_then(|_| method_of(action)),
-            path: target.as_ref().map(path_of),
+            method,
+            path,
         }
     }
 }
@@ -196,7 +236,7 @@ fn any<T>(list: &[T], is_it: impl FnMut(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(is_it)
 }
 
-fn compiled(glob: &str) -> Result<GlobMatcher, String> {
+pub(super) fn compiled(glob: &str) -> Result<GlobMatcher, String> {
     let built = GlobBuilder::new(glob)
         .literal_separator(true)
         .backslash_escape(true)
@@ -210,26 +250,11 @@ fn compiled(glob: &str) -> Result<GlobMatcher, String> {
 fn method_of(action: &Action) -> Option<&'static str> {
     let (_, verb) = action.name().split_once('/')?;
     Some(match verb {
-        "get" | "list" => "GET",
+        "get" | "list" | "show" => "GET",
         "head" => "HEAD",
         "put" => "PUT",
         "post" | "state" => "POST",
-        "delete" => "DELETE",
+        "delete" | "cancel" => "DELETE",
         _ => return None,
     })
-}
-
-fn path_of(target: &Target) -> String {
-    let mut path = target.account.as_str().to_owned();
-    for part in [
-        target.container.as_ref().map(|name| name.as_str()),
-        target.object.as_ref().map(|name| name.as_str()),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        path.push('/');
-        path.push_str(part);
-    }
-    path
 }

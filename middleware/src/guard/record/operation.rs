@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use common::functional::fs::Moved;
 use common::functional::record::{MAX_AGENT, MAX_TRANSACTION_ID, Record, cut};
 use common::functional::{Action, Answer, Authority, Caller, Request, object};
 use common::name::{AccountName, ContainerName};
@@ -57,7 +58,10 @@ pub(super) fn is_read(action: &Action) -> bool {
         Action::ObjectPut(_) | Action::ObjectPost(_) | Action::ObjectDelete(_) => false,
         other => {
             let verb = other.name().rsplit('/').next().unwrap_or_default();
-            matches!(verb, "get" | "head" | "list" | "show" | "rules" | "fetch")
+            matches!(
+                verb,
+                "get" | "head" | "list" | "show" | "rules" | "fetch" | "tree" | "find"
+            )
         }
     }
 }
@@ -77,7 +81,12 @@ pub(super) fn status_of(answer: &Answer) -> u16 {
         | Answer::ContainerHead(_)
         | Answer::AccountPost(_)
         | Answer::AccountDelete(_)
-        | Answer::AccountHead(_) => 204,
+        | Answer::AccountHead(_)
+        | Answer::FsRemoveDirectory(_) => 204,
+        Answer::FsMakeDirectory(_) => 201,
+        Answer::FsMove(Moved::Done { replaced: true }) => 204,
+        Answer::FsMove(Moved::Done { replaced: false }) => 201,
+        Answer::FsMove(Moved::Job(_)) | Answer::FsCopyDirectory(_) => 202,
         _ => 200,
     }
 }
@@ -149,6 +158,25 @@ impl Subject {
             Action::ObjectPut(put) => Self::Object(put.path.clone()),
             Action::ObjectPost(post) => Self::Object(post.path.clone()),
             Action::ObjectDelete(delete) => Self::Object(delete.path.clone()),
+            Action::FsMakeDirectory(make) => Self::Object(make.path.clone()),
+            Action::FsMove(rename) => Self::Object(rename.source.clone()),
+            Action::FsCopyDirectory(copy) => Self::Object(copy.source.clone()),
+            Action::FsRemoveDirectory(remove) => Self::Object(remove.path.clone()),
+            Action::FsTree(tree) => match &tree.directory {
+                Some(directory) => Self::Object(object::Path {
+                    account: tree.account.clone(),
+                    container: tree.container.clone(),
+                    object: directory.clone(),
+                }),
+                None => container(&tree.account, &tree.container),
+            },
+            Action::SearchFind(find) => match (&find.account, &find.container) {
+                (Some(of), Some(name)) => container(of, name),
+                (of, _) => Self::Other(
+                    of.clone(),
+                    of.as_ref().map(ToString::to_string).unwrap_or_default(),
+                ),
+            },
             other => Self::of_system(other),
         }
     }
