@@ -25,6 +25,9 @@ use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 pub mod conformance;
 pub mod memory;
 pub mod posix;
+mod tree;
+
+pub use self::tree::{Directory, TreeCommitted, TreeEngine};
 
 /// What an engine answers, later.
 pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
@@ -45,7 +48,7 @@ pub type ArcEngine = Arc<dyn Engine>;
 /// A store of accounts, containers and objects. All verbs of one object are called by one owner at a time, which
 /// never runs two changes of the same name at once; changes of different names (also of `a` and `a/b`) and reads run
 /// side by side.
-pub trait Engine: Send + Sync + fmt::Debug + 'static {
+pub trait Engine: TreeEngine + Send + Sync + fmt::Debug + 'static {
     /// What this engine can do here, as probed.
     fn capabilities(&self) -> Capabilities;
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The number of one write, random: storage shows by it which write it holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WriteId(pub u64);
 
@@ -83,6 +83,15 @@ pub struct ObjectAttributes {
     /// The resource firewall's switch.
     #[serde(default)]
     pub state: State,
+}
+
+/// What an explicit directory carries. The default is that of one that was made by other means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryAttributes {
+    /// The write that made it.
+    pub id: WriteId,
+    /// When it was made.
+    pub created: Timestamp,
 }
 
 /// A container's attributes.

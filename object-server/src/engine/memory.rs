@@ -1,9 +1,9 @@
 //! An engine in memory: a flat map of names to objects.
 //!
-//! It is for tests, and the proof that nothing above an engine needs a tree: it knows no directories, only names.
+//! It is for tests, and the proof that nothing above an engine needs a tree: of directories it knows only those that somebody
+//! made or asked for, all others are what names say.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -11,20 +11,27 @@ use common::functional::object::Path;
 use common::name::{AccountName, ContainerName};
 use parking_lot::Mutex;
 
+use self::container::{Container, Subtree};
 use self::object::{MemoryReader, MemoryStage, Object};
 use super::{
     Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
     Stage, Unsynced,
 };
-use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
+use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, WriteId};
 
+mod container;
 mod object;
+mod tree;
 
 /// An engine that forgets everything with its last clone.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<Accounts>>);
+pub struct Memory(Arc<Mutex<Contents>>);
 
-type Accounts = BTreeMap<AccountName, Account>;
+#[derive(Debug, Default)]
+struct Contents {
+    accounts: BTreeMap<AccountName, Account>,
+    trash: BTreeMap<WriteId, Subtree>,
+}
 
 #[derive(Debug)]
 struct Account {
@@ -32,10 +39,11 @@ struct Account {
     containers: BTreeMap<ContainerName, Container>,
 }
 
-#[derive(Debug)]
-struct Container {
-    attributes: ContainerAttributes,
-    objects: BTreeMap<Arc<str>, Object>,
+impl Contents {
+    fn container(&mut self, path: &Path) -> Option<&mut Container> {
+        let account = self.accounts.get_mut(&path.account)?;
+        account.containers.get_mut(&path.container)
+    }
 }
 
 impl Memory {
@@ -46,12 +54,7 @@ impl Memory {
 
     /// What `answer` says of the container a path lies in, if it is there.
     fn within<T>(&self, path: &Path, answer: impl FnOnce(&mut Container) -> T) -> Option<T> {
-        let mut accounts = self.0.lock();
-        let container = accounts
-            .get_mut(&path.account)?
-            .containers
-            .get_mut(&path.container)?;
-        Some(answer(container))
+        self.0.lock().container(path).map(answer)
     }
 
     fn object(&self, path: &Path) -> Option<Object> {
@@ -71,7 +74,7 @@ impl Engine for Memory {
     }
 
     fn accounts(&self) -> EngineFuture<'_, Vec<AccountName>> {
-        Box::pin(async { Ok(self.0.lock().keys().cloned().collect()) })
+        Box::pin(async { Ok(self.0.lock().accounts.keys().cloned().collect()) })
     }
 
     fn account<'a>(&'a self, account: &'a AccountName) -> EngineFuture<'a, Option<AccountAttributes>> {
@@ -79,6 +82,7 @@ impl Engine for Memory {
             Ok(self
                 .0
                 .lock()
+                .accounts
                 .get(account)
                 .map(|account| account.attributes.clone()))
         })
@@ -90,7 +94,7 @@ impl Engine for Memory {
         attributes: AccountAttributes,
     ) -> EngineFuture<'a, ()> {
         Box::pin(async move {
-            let mut accounts = self.0.lock();
+            let accounts = &mut self.0.lock().accounts;
             match accounts.get_mut(account) {
                 Some(account) => account.attributes = attributes,
                 None => {
@@ -112,7 +116,7 @@ impl Engine for Memory {
         account: &'a AccountName,
     ) -> EngineFuture<'a, Vec<(ContainerName, ContainerAttributes)>> {
         Box::pin(async {
-            let accounts = self.0.lock();
+            let accounts = &self.0.lock().accounts;
             let containers = accounts
                 .get(account)
                 .into_iter()
@@ -130,16 +134,14 @@ impl Engine for Memory {
         attributes: ContainerAttributes,
     ) -> EngineFuture<'a, Unsynced> {
         Box::pin(async move {
-            let mut accounts = self.0.lock();
+            let accounts = &mut self.0.lock().accounts;
             let account = accounts.get_mut(account).ok_or(EngineError::NoContainer)?;
             match account.containers.get_mut(container) {
                 Some(container) => container.attributes = attributes,
                 None => {
-                    let made = Container {
-                        attributes,
-                        objects: BTreeMap::new(),
-                    };
-                    account.containers.insert(container.clone(), made);
+                    account
+                        .containers
+                        .insert(container.clone(), Container::new(attributes));
                 }
             }
             Ok(Unsynced::nothing())
@@ -152,13 +154,13 @@ impl Engine for Memory {
         container: &'a ContainerName,
     ) -> EngineFuture<'a, Unsynced> {
         Box::pin(async {
-            let mut accounts = self.0.lock();
+            let accounts = &mut self.0.lock().accounts;
             let account = accounts.get_mut(account).ok_or(EngineError::NoContainer)?;
             let found = account
                 .containers
                 .get(container)
                 .ok_or(EngineError::NoContainer)?;
-            if !found.objects.is_empty() {
+            if !found.is_empty() {
                 return Err(EngineError::NotEmpty);
             }
             account.containers.remove(container);
@@ -172,7 +174,7 @@ impl Engine for Memory {
 
     fn open<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<(ObjectAttributes, Box<dyn Reader>)>> {
         Box::pin(async {
-            let Some(Object { attributes, data }) = self.object(path) else {
+            let Some(Object { attributes, data, .. }) = self.object(path) else {
                 return Ok(None);
             };
             Ok(Some((
@@ -232,10 +234,7 @@ impl Engine for Memory {
                     return Ok(None);
                 };
                 decide(Some(&object.attributes))?;
-                let old = container
-                    .objects
-                    .remove(path.object.as_str())
-                    .map(|object| object.attributes);
+                let old = container.remove(path.object.as_str());
                 let changed = Changed { old, new: None };
                 committed(&changed);
                 Ok(Some(changed))
@@ -251,26 +250,11 @@ impl Engine for Memory {
         directory: &'a str,
     ) -> EngineFuture<'a, Vec<Child>> {
         Box::pin(async move {
-            let accounts = self.0.lock();
+            let accounts = &self.0.lock().accounts;
             let found = accounts
                 .get(account)
                 .and_then(|account| account.containers.get(container));
-            let Some(container) = found else {
-                return Ok(Vec::new());
-            };
-            let from = (Bound::Excluded(directory), Bound::Unbounded);
-            let below = container.objects.range::<str, _>(from);
-            let below = below.map_while(|(name, _)| name.strip_prefix(directory));
-            let segments: BTreeSet<&str> = below
-                .filter_map(|name| name.split_inclusive('/').next())
-                .collect();
-            let child = |segment: &str| Child {
-                is_object: container
-                    .objects
-                    .contains_key(format!("{directory}{segment}").as_str()),
-                segment: segment.to_owned(),
-            };
-            Ok(segments.into_iter().map(child).collect())
+            Ok(found.map_or_else(Vec::new, |container| container.children(directory)))
         })
     }
 }

@@ -45,6 +45,7 @@ mod stripes;
 mod temporary;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod trouble;
 
 /// How the engine works.

@@ -6,11 +6,14 @@ use common::functional::object::Path;
 use common::range::ByteRange;
 
 use super::Memory;
+use super::container::next_identity;
 use crate::engine::{Changed, EngineError, EngineFuture, Publication, Reader, Stage};
 use crate::node::ObjectAttributes;
 
 #[derive(Clone, Debug)]
 pub(super) struct Object {
+    /// Of the data, whatever name it has.
+    pub(super) identity: u64,
     pub(super) attributes: ObjectAttributes,
     pub(super) data: Bytes,
 }
@@ -42,6 +45,7 @@ impl Stage for MemoryStage {
                 publication.ready().await?;
             }
             let object = Object {
+                identity: next_identity(),
                 attributes,
                 data: self.data.freeze(),
             };

@@ -10,10 +10,12 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::engine::{
-    Capabilities, Changed, Child, Committed, Decide, Engine, EngineError, EngineFuture, Reader, Revise,
-    Stage, Unsynced,
+    Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError, EngineFuture, Reader,
+    Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
 };
-use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+use crate::node::{
+    AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
+};
 
 #[derive(Debug)]
 pub(super) struct Fake {
@@ -183,5 +185,54 @@ impl Engine for Fake {
             let _ = is_held.wait_for(|is_held| !is_held).await;
             Ok(children)
         })
+    }
+}
+
+impl TreeEngine for Fake {
+    fn directory<'a>(&'a self, _: &'a Path) -> EngineFuture<'a, Option<Directory>> {
+        Box::pin(async { unused() })
+    }
+
+    fn make_directory<'a>(
+        &'a self,
+        _: &'a Path,
+        _: DirectoryAttributes,
+        _: TreeCommitted,
+    ) -> EngineFuture<'a, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn remove_directory<'a>(&'a self, _: &'a Path, _: TreeCommitted) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn identity<'a>(&'a self, _: &'a Path) -> EngineFuture<'a, Option<u64>> {
+        Box::pin(async { unused() })
+    }
+
+    fn rename<'a>(
+        &'a self,
+        _: &'a Path,
+        _: &'a Path,
+        _: WriteId,
+        _: TreeCommitted,
+    ) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn settle_rename<'a>(&'a self, _: &'a Path, _: &'a Path, _: u64, _: WriteId) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn detach<'a>(&'a self, _: &'a Path, _: WriteId, _: TreeCommitted) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn settle_detach<'a>(&'a self, _: &'a Path, _: u64, _: WriteId) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn reap(&self, _: usize) -> EngineFuture<'_, bool> {
+        Box::pin(async { unused() })
     }
 }
