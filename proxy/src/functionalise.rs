@@ -21,13 +21,16 @@ mod copying;
 mod expiry;
 mod framing;
 mod headers;
+mod job;
 mod metadata;
 mod multipart;
 mod object;
 mod program;
 mod query;
 mod route;
+mod search;
 mod state;
+mod tree;
 
 use route::Resource;
 
@@ -83,7 +86,8 @@ impl Functionalise {
     async fn answer(&self, head: &Parts, body: Body) -> Result<Response<Body>, Error> {
         self.check_size(head)?;
         let resource = Resource::parse(head.uri.path())?;
-        let methods = resource.methods(self.constraints.allow_account_management);
+        let may_end_jobs = job::is_named(head.uri.query());
+        let methods = resource.methods(self.constraints.allow_account_management || may_end_jobs);
         let method = head.method.as_str();
         if !methods.contains(&method) {
             return Err(route::method_not_allowed(methods));

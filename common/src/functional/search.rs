@@ -6,7 +6,7 @@ use crate::name::{AccountName, ContainerName};
 use crate::{Etag, Timestamp};
 
 /// `search/find`: a page of what matches all that is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Find {
     /// Of this account only. None is all accounts, and only for administrators.
@@ -47,8 +47,29 @@ pub struct Find {
     /// Where the page begins: the `cursor` of the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Whether full names are told; without them it costs less.
+    /// Whether full names are told, which is usual; without them it costs less.
     pub paths: bool,
+}
+
+impl Default for Find {
+    fn default() -> Self {
+        Self {
+            account: None,
+            container: None,
+            name: None,
+            kind: None,
+            size_min: None,
+            size_max: None,
+            modified_after: None,
+            modified_before: None,
+            content_type: None,
+            meta: Vec::new(),
+            sort: Sort::default(),
+            limit: None,
+            cursor: None,
+            paths: true,
+        }
+    }
 }
 
 /// The most that a page holds.

@@ -6,28 +6,36 @@ use common::functional::record::Record;
 use common::name::AccountName;
 use common::quota::ACCOUNT_BYTES;
 use common::{Body, Error};
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::HeaderName;
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 
-use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties, set_text};
+use super::headers::{X_TIMESTAMP, empty, json, listing, set, set_number, set_properties, set_text};
 use super::metadata::OLDER_ACCOUNT_BYTES;
 use super::query::Parameters;
-use super::{Exchange, metadata, state};
+use super::{Exchange, job, metadata, search, state};
 
 /// Answers a request to `account`, whose method is one of the account's.
 pub(super) async fn answer(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {
     match exchange.method() {
         "GET" => {
-            let parameters = Parameters::parse(exchange.query())?;
-            match parameters.has("records") {
-                true => records(exchange, account, parameters).await,
-                false => list(exchange, account, parameters).await,
+            let mut parameters = Parameters::parse(exchange.query())?;
+            if parameters.has("records") {
+                records(exchange, account, parameters).await
+            } else if parameters.has("search") {
+                search::answer(exchange, account, None, parameters).await
+            } else if parameters.has("job") {
+                job::show(exchange, account, &mut parameters).await
+            } else if parameters.has("jobs") {
+                job::list(exchange, account).await
+            } else {
+                list(exchange, account, parameters).await
             }
         }
         "HEAD" => head(exchange, account).await,
         "PUT" => put(exchange, account).await,
         "POST" => post(exchange, account).await,
+        _ if job::is_named(exchange.query()) => job::cancel(exchange, account).await,
         _ => delete(exchange, account).await,
     }
 }
@@ -57,11 +65,10 @@ async fn records(
 ) -> Result<Response<Body>, Error> {
     let page = exchange.ask(parameters.into_records(account)?).await?;
     let records: Vec<_> = page.records.iter().map(Record::to_json).collect();
-    let json = serde_json::json!({"records": records, "next": page.next});
-    let mut response = Response::new(Body::full(format!("{json}\n")));
-    let json_type = HeaderValue::from_static("application/json; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, json_type);
-    Ok(response)
+    json(
+        StatusCode::OK,
+        &serde_json::json!({"records": records, "next": page.next}),
+    )
 }
 
 async fn head(exchange: &Exchange<'_>, account: AccountName) -> Result<Response<Body>, Error> {

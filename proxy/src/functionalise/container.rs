@@ -9,7 +9,7 @@ use middleware::RenderListing;
 
 use super::headers::{X_TIMESTAMP, empty, listing, set, set_number, set_properties};
 use super::query::Parameters;
-use super::{Exchange, metadata, state};
+use super::{Exchange, metadata, search, state, tree};
 
 const STORAGE_POLICY: &str = "default";
 const X_STORAGE_POLICY: HeaderName = HeaderName::from_static("x-storage-policy");
@@ -21,7 +21,16 @@ pub(super) async fn answer(
     container: ContainerName,
 ) -> Result<Response<Body>, Error> {
     match exchange.method() {
-        "GET" => list(exchange, account, container).await,
+        "GET" => {
+            let mut parameters = Parameters::parse(exchange.query())?;
+            if parameters.is("tree") {
+                tree::show(exchange, (account, container), None, &mut parameters).await
+            } else if parameters.has("search") {
+                search::answer(exchange, account, Some(container), parameters).await
+            } else {
+                list(exchange, account, container, parameters).await
+            }
+        }
         "HEAD" => head(exchange, account, container).await,
         "PUT" => put(exchange, account, container).await,
         "POST" => {
@@ -47,9 +56,10 @@ async fn list(
     exchange: &Exchange<'_>,
     account: AccountName,
     container: ContainerName,
+    parameters: Parameters,
 ) -> Result<Response<Body>, Error> {
     let limit = exchange.constraints().container_listing_limit;
-    let query = Parameters::parse(exchange.query())?.into_listing(limit, true)?;
+    let query = parameters.into_listing(limit, true)?;
     let name = container.clone();
     let page = exchange
         .ask(List {

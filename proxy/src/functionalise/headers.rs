@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 
-use common::{Body, Properties, Timestamp};
+use common::{Body, Error, Properties, Timestamp};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use middleware::RenderListing;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 
 /// What is left as it is when a name is quoted for a header, as Swift leaves it.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
@@ -29,6 +30,20 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
     response
+}
+
+/// A response with `value` as JSON.
+///
+/// # Errors
+/// When it has no such form, which is a fault of ours.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>, Error> {
+    let mut text = serde_json::to_vec(value).map_err(Error::internal)?;
+    text.push(b'\n');
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = status;
+    let json_type = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, json_type);
+    Ok(response)
 }
 
 /// The response that `listing_formats` writes `page` into.

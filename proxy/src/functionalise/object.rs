@@ -10,12 +10,13 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::headers::{X_TIMESTAMP, empty, quote, set, set_delete_at, set_properties, set_text};
-use super::query::is_truthy;
-use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart, state};
+use super::query::{Parameters, is_truthy};
+use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart, state, tree};
 
 /// Answers a request to the object at `path`, whose method is one of the object's.
 pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> Result<Response<Body>, Error> {
     match exchange.method() {
+        "GET" if exchange.query().is_some() => Box::pin(get_or_show(exchange, path)).await,
         "GET" => get(exchange, path).await,
         "HEAD" => head(exchange, path).await,
         "PUT" => {
@@ -30,6 +31,9 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
                 None => Box::pin(put(exchange, path, body)).await,
             }
         }
+        "COPY" if tree::is_deep(exchange.headers(), &path)? => Box::pin(tree::copy(exchange, path)).await,
+        "MKCOL" => Box::pin(tree::make_directory(exchange, path)).await,
+        "MOVE" => Box::pin(tree::rename(exchange, path)).await,
         "COPY" => {
             let destination = copying::other_end(
                 exchange.headers(),
@@ -41,11 +45,23 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
             Box::pin(copy(exchange, path, destination)).await
         }
         "POST" => Box::pin(post(exchange, path)).await,
+        _ if tree::is_recursive(exchange, &path)? => tree::remove(exchange, path).await,
         _ => {
             let if_delete_at = expiry::if_delete_at(exchange.headers())?;
             exchange.ask(Delete { path, if_delete_at }).await?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
+    }
+}
+
+/// A query string makes no difference to an object, but for one.
+async fn get_or_show(exchange: &Exchange<'_>, path: Path) -> Result<Response<Body>, Error> {
+    match Parameters::parse(exchange.query()) {
+        Ok(mut parameters) if parameters.is("tree") => {
+            let container = (path.account, path.container);
+            tree::show(exchange, container, Some(path.object), &mut parameters).await
+        }
+        _ => get(exchange, path).await,
     }
 }
 
@@ -191,7 +207,8 @@ fn open_expired(exchange: &Exchange<'_>) -> bool {
     exchange.constraints().allow_open_expired && flag(exchange.headers(), "x-open-expired")
 }
 
-fn flag(headers: &HeaderMap, name: &str) -> bool {
+/// Whether a header says yes.
+pub(super) fn flag(headers: &HeaderMap, name: &str) -> bool {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())

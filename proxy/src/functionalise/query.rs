@@ -1,6 +1,7 @@
 //! The query string and what a listing reads from it (swift-api: listings, parameters).
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use common::functional::listing::{Query, Rollup};
 use common::functional::record::{List, Marker, Results};
@@ -35,21 +36,60 @@ impl Parameters {
         self.0.contains_key(name)
     }
 
+    /// Whether there is one of this name that says yes.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| is_truthy(value))
+    }
+
+    /// The value of the one of this name, if it has any.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name).filter(|value| !value.is_empty())
+    }
+
+    /// The same as what it says.
+    ///
+    /// # Errors
+    /// 400 when it says nothing.
+    pub(super) fn value<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        parsed(name, self.text(name), parse)
+    }
+
+    /// The same as a number.
+    ///
+    /// # Errors
+    /// 400 when it is none.
+    pub(super) fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Error> {
+        self.value(name, |digits| digits.parse().ok())
+    }
+
+    /// All whose names begin with `prefix`, by the rest of their names in lower case.
+    pub(super) fn taken_with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
+        let named = |(name, value): (&String, &String)| {
+            Some((name.strip_prefix(prefix)?.to_ascii_lowercase(), value.clone()))
+        };
+        let mut taken: Vec<_> = self.0.iter().filter_map(named).collect();
+        taken.sort_unstable();
+        taken
+    }
+
     /// Which records of what was done in `account` are asked for.
     ///
     /// # Errors
     /// 400 that says what makes no sense.
     pub(super) fn into_records(mut self, account: AccountName) -> Result<List, Error> {
-        let mut text = |name: &str| self.0.remove(name).filter(|value| !value.is_empty());
         Ok(List {
-            user: text("user"),
-            path: text("path").map(|path| format!("{account}/{path}")),
-            action: text("action"),
-            results: parsed("result", text("result"), Results::parse)?,
-            since: parsed("since", text("since"), moment)?,
-            until: parsed("until", text("until"), moment)?,
-            limit: parsed("limit", text("limit"), |digits| digits.parse().ok())?,
-            marker: parsed("marker", text("marker"), Marker::parse)?,
+            user: self.text("user"),
+            path: self.text("path").map(|path| format!("{account}/{path}")),
+            action: self.text("action"),
+            results: self.value("result", Results::parse)?,
+            since: self.value("since", moment)?,
+            until: self.value("until", moment)?,
+            limit: self.number("limit")?,
+            marker: self.value("marker", Marker::parse)?,
             account: Some(account),
         })
     }
@@ -102,7 +142,7 @@ impl Parameters {
 }
 
 /// A moment as `X-Timestamp` has it, or as people write it.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| Timestamp::parse_iso(text))
 }
 

@@ -59,12 +59,14 @@ impl Resource {
     }
 
     /// The methods that the resource knows.
-    pub(super) fn methods(&self, account_management: bool) -> &'static [&'static str] {
+    pub(super) fn methods(&self, accounts_may_go: bool) -> &'static [&'static str] {
         match self {
-            Self::Account(_) if account_management => &["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"],
+            Self::Account(_) if accounts_may_go => &["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"],
             Self::Account(_) => &["GET", "HEAD", "POST", "OPTIONS"],
             Self::Container(..) => &["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"],
-            Self::Object(_) => &["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "COPY"],
+            Self::Object(_) => &[
+                "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "COPY", "MKCOL", "MOVE",
+            ],
         }
     }
 }

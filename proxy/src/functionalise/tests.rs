@@ -14,6 +14,7 @@ mod fake;
 mod head;
 mod object;
 mod refusal;
+mod tree;
 
 use fake::{Fake, object_info};
 

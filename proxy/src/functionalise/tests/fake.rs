@@ -1,7 +1,7 @@
 //! The functional service behind the edge.
 
 use common::functional::object::{self, Got, Info, Stored};
-use common::functional::{self, Action, Answer, Reply};
+use common::functional::{self, Action, Answer, Reply, fs, job, search};
 use common::functional::{account as accounts, container as containers};
 use common::range::{ByteRange, Resolved};
 use common::{Etag, Timestamp};
@@ -61,9 +61,51 @@ impl Fake {
                 properties: object_info().properties,
                 delete_at: Some(Timestamp::from_seconds(2_000_000_000)),
             }),
+            Action::FsMakeDirectory(_) => Answer::FsMakeDirectory(fs::MadeDirectory {}),
+            Action::FsMove(_) => Answer::FsMove(fs::Moved::Done { replaced: false }),
+            Action::FsRemoveDirectory(_) => Answer::FsRemoveDirectory(fs::RemovedDirectory {
+                objects: 3,
+                bytes: 14,
+            }),
+            Action::FsTree(tree) => Answer::FsTree(fs::TreeNode {
+                name: tree.container.to_string(),
+                kind: fs::TreeKind::Container,
+                objects: 3,
+                bytes: 14,
+                children: None,
+                next: None,
+            }),
+            Action::SearchFind(_) => Answer::SearchFind(search::Found {
+                results: Vec::new(),
+                cursor: None,
+            }),
+            Action::FsCopyDirectory(copy) => Answer::FsCopyDirectory(queued(copy.source.account)),
+            Action::JobShow(show) => Answer::JobShow(queued(show.account)),
+            Action::JobList(list) => Answer::JobList(job::Jobs {
+                jobs: vec![queued(list.account)],
+            }),
+            Action::JobCancel(cancel) => Answer::JobCancel(queued(cancel.account)),
             other => panic!("{} is not asked by the edge", other.name()),
         };
         Ok(Reply::new(answer))
+    }
+}
+
+fn queued(account: common::name::AccountName) -> job::Job {
+    job::Job {
+        id: "00000000000000ff".into(),
+        account,
+        kind: "copy".into(),
+        source: None,
+        destination: None,
+        state: job::State::Queued,
+        done: 0,
+        total: None,
+        bytes: 0,
+        errors: 0,
+        error: None,
+        created: Timestamp::from_seconds(1_600_000_000),
+        ended: None,
     }
 }
 

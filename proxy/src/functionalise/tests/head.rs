@@ -8,7 +8,11 @@ use super::*;
 async fn methods_that_a_resource_does_not_know() {
     let edge = Edge::new();
     for (method, target, allow) in [
-        ("LICK", "/v1/a/c/o", "GET, HEAD, PUT, POST, DELETE, OPTIONS, COPY"),
+        (
+            "LICK",
+            "/v1/a/c/o",
+            "GET, HEAD, PUT, POST, DELETE, OPTIONS, COPY, MKCOL, MOVE",
+        ),
         ("COPY", "/v1/a/c", "GET, HEAD, PUT, POST, DELETE, OPTIONS"),
         ("PUT", "/v1/a", "GET, HEAD, POST, OPTIONS"),
         ("GETorHEAD_base", "/v1/a", "GET, HEAD, POST, OPTIONS"),
