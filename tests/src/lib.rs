@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod disk;
 pub mod fault;
 pub mod listing;
 pub mod load;
@@ -16,6 +17,7 @@ pub mod server;
 
 pub use client::Client;
 pub use cluster::{Cluster, Socket};
+pub use disk::Disk;
 pub use load::Load;
 pub use mariadb::MariaDb;
 pub use process::Process;

@@ -51,20 +51,40 @@ pub struct MariaDb {
     child: Option<Child>,
     log: Log,
     directory: TempDir,
+    data: PathBuf,
 }
 
 impl MariaDb {
     /// Starts one that holds nothing but an empty database.
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        copy(&template(), &directory.path().join("data"));
+        let data = directory.path().join("data");
+        Self::start_at(directory, data).await
+    }
+
+    /// The same with its data below `place`, which is on a disk of the test's choice.
+    pub async fn start_on(place: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        Self::start_at(directory, place.join("mariadb")).await
+    }
+
+    async fn start_at(directory: TempDir, data: PathBuf) -> Self {
+        copy(&template(), &data);
         let mut mariadb = Self {
             child: None,
             log: Log::default(),
             directory,
+            data,
         };
         mariadb.start_again().await;
         mariadb
+    }
+
+    /// Takes everything away that one holds that is not running.
+    pub fn lose_everything(&self) {
+        assert!(self.child.is_none(), "MariaDB still runs");
+        fs::remove_dir_all(&self.data).expect("the data are ours");
+        copy(&template(), &self.data);
     }
 
     /// The empty database, for the setting `database` of `[account-server]`. Stays the same over a restart.
@@ -94,7 +114,7 @@ impl MariaDb {
             .args(["--pdeathsig", "KILL", "--", "mariadbd"])
             .args(OPTIONS)
             .args(as_root())
-            .arg(option("datadir", &self.directory.path().join("data")))
+            .arg(option("datadir", &self.data))
             .arg(option("tmpdir", self.directory.path()))
             .arg(option("socket", &self.socket()))
             .stdin(Stdio::null())
