@@ -28,20 +28,33 @@ impl Disk {
             skip("only root can mount a file system");
             return None;
         }
+        fs::create_dir(disk.backing()).expect("the temporary directory is ours");
+        let mut mount = command("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={}M", size + 1), "tmpfs"]);
+        if let Err(why) = run(mount.arg(disk.backing())) {
+            skip(&why);
+            return None;
+        }
         let image = File::create(disk.image()).expect("the temporary directory is ours");
         image
             .set_len(size << 20)
             .expect("the temporary directory has room");
-        fs::create_dir(disk.path()).expect("the temporary directory is ours");
+        for place in [disk.path(), disk.device()] {
+            fs::create_dir(place).expect("the temporary directory is ours");
+        }
         let mut make = command("mkfs.ext4");
         make.args(["-q", "-m", "0", "-O", "^has_journal"])
             .arg(disk.image());
-        let made = make.status().expect("mkfs.ext4 is there (Debian: e2fsprogs)");
-        assert!(made.success(), "mkfs.ext4: {made}");
-        if let Err(why) = disk.mount() {
+        run(&mut make).expect("mkfs.ext4 is there (Debian: e2fsprogs)");
+        let mount = run(command("mount")
+            .args(["-o", "loop"])
+            .arg(disk.image())
+            .arg(disk.device()));
+        if let Err(why) = mount {
             skip(&why);
             return None;
         }
+        disk.mount();
         Some(disk)
     }
 
@@ -51,48 +64,29 @@ impl Disk {
     }
 
     /// Mounts it, at the start and after [`unmount`](Self::unmount).
-    ///
-    /// # Errors
-    /// What `mount` says.
-    pub fn mount(&self) -> Result<(), String> {
-        let mut mount = command("mount");
-        mount.args(["-o", "loop"]).arg(self.image()).arg(self.path());
-        let output = mount.output().expect("mount is there");
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        }
+    pub fn mount(&self) {
+        // The file system itself stays mounted elsewhere, so that it is one also for who has files of it open.
+        let mount = run(command("mount").arg("--bind").arg(self.device()).arg(self.path()));
+        mount.expect("what is mounted can be mounted");
     }
 
     /// Takes it away, whoever uses it: who has files open keeps them.
     pub fn unmount(&self) {
-        let status = command("umount").arg("--lazy").arg(self.path()).status();
-        assert!(status.expect("umount is there").success());
+        run(command("umount").arg("--lazy").arg(self.path())).expect("it is mounted");
     }
 
-    /// From now on nothing can be written to it, or again.
-    pub fn set_read_only(&self, is_read_only: bool) {
-        let option = if is_read_only { "remount,ro" } else { "remount,rw" };
-        // Files that are open for writing would be in the way of an orderly change; a disk that fails does not ask.
-        let mut mount = command("mount");
-        let status = mount.args(["-o", option]).arg(self.path()).status();
-        assert!(status.expect("mount is there").success(), "{option}");
+    /// From now on nothing can be written to where nothing was written before: the kernel takes it, and fails to bring it
+    /// to the disk. Or it is well again.
+    pub fn fail_writes(&self, fails: bool) {
+        match fails {
+            true => fill(&self.backing()),
+            false => fs::remove_file(self.backing().join(FILLER)).expect("writing failed before"),
+        }
     }
 
     /// Fills it to the last byte.
     pub fn fill(&self) {
-        let mut filler = File::create(self.path().join(FILLER)).expect("the disk takes a file");
-        for size in [1 << 20, 64 << 10, 4 << 10, 1] {
-            let bytes = vec![1; size];
-            loop {
-                match filler.write(&bytes) {
-                    Ok(written) if written > 0 => {}
-                    Err(error) if error.kind() != io::ErrorKind::StorageFull => panic!("{error}"),
-                    _ => break,
-                }
-            }
-        }
-        filler.sync_all().ok();
+        fill(&self.path());
     }
 
     /// Makes room again.
@@ -100,23 +94,48 @@ impl Disk {
         fs::remove_file(self.path().join(FILLER)).expect("the disk was filled");
     }
 
-    /// Whether something is mounted there.
-    pub fn is_mounted(&self) -> bool {
+    fn is_mounted(&self, place: &Path) -> bool {
         let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
-        device(&self.path()) != device(self.directory.path())
+        device(place) != device(self.directory.path())
+    }
+
+    fn device(&self) -> PathBuf {
+        self.directory.path().join("device")
+    }
+
+    /// In memory, and no larger than it must be: what it has no room for the disk fails to take.
+    fn backing(&self) -> PathBuf {
+        self.directory.path().join("backing")
     }
 
     fn image(&self) -> PathBuf {
-        self.directory.path().join("image")
+        self.backing().join("image")
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.is_mounted() {
-            self.unmount();
+        for place in [self.path(), self.device(), self.backing()] {
+            if self.is_mounted(&place) {
+                let _gone = run(command("umount").arg("--lazy").arg(place));
+            }
         }
     }
+}
+
+fn fill(directory: &Path) {
+    let mut filler = File::create(directory.join(FILLER)).expect("the disk takes a file");
+    for size in [1 << 20, 64 << 10, 4 << 10, 1] {
+        let bytes = vec![1; size];
+        loop {
+            match filler.write(&bytes) {
+                Ok(written) if written > 0 => {}
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => panic!("{error}"),
+                _ => break,
+            }
+        }
+    }
+    filler.sync_all().ok();
 }
 
 #[expect(clippy::print_stderr, reason = "what is not shown is said")]
@@ -130,4 +149,18 @@ fn command(name: &str) -> Command {
     let mut command = Command::new(name);
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
+}
+
+/// What it says.
+///
+/// # Errors
+/// The same, when it fails.
+fn run(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }

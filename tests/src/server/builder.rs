@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::{ADMIN_PASSWORD, Database, FOREIGN_ENDPOINT, Own, Server, Shape};
 use crate::client::Endpoint;
+use crate::disk::Disk;
 use crate::log::Log;
 use crate::mariadb::OwnDatabase;
 use crate::process::Process;
@@ -29,18 +30,21 @@ pub struct Builder {
     variables: Vec<(String, String)>,
     wrapper: Vec<String>,
     directory: Arc<TempDir>,
+    data: PathBuf,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
         Self {
+            data: directory.path().join("data"),
             shape: Shape::wanted(),
             database: Database::wanted(),
             own_database: Arc::default(),
             settings: String::new(),
             variables: vec![("STOBJ_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned())],
             wrapper: Vec::new(),
-            directory: Arc::new(tempfile::tempdir().expect("a temporary directory can be made")),
+            directory: Arc::new(directory),
         }
     }
 
@@ -100,7 +104,13 @@ impl Builder {
 
     /// The directory of the data.
     pub fn data(&self) -> PathBuf {
-        self.directory().join("data")
+        self.data.clone()
+    }
+
+    /// Keeps the data on a disk of the test's own.
+    pub fn data_on(mut self, disk: &Disk) -> Self {
+        self.data = disk.path().join("data");
+        self
     }
 
     /// What the store is made of.

@@ -1,0 +1,134 @@
+//! A disk that is full, that fails, or that is not there: nothing is torn, nothing is taken for removed, and when it is well
+//! again so is the store.
+
+use std::time::Duration;
+
+use integration_tests::{Client, Disk, Server};
+use tokio::time::{Instant, sleep};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Objects that are there before.
+const OBJECTS: usize = 20;
+
+async fn fill(client: &Client) {
+    client.put("c", "").await.expect(201);
+    for number in 0..OBJECTS {
+        let put = client.put(&format!("c/d/{number:02}"), content(number));
+        put.header("x-object-meta-number", &number.to_string())
+            .await
+            .expect(201);
+    }
+}
+
+fn content(number: usize) -> Vec<u8> {
+    vec![b'a' + u8::try_from(number % 26).unwrap_or(0); 10_000 + number]
+}
+
+/// Those from `first` on are whole, and `more` are there besides; nothing else is.
+async fn check(client: &Client, first: usize, more: &[&str]) {
+    let mut names: Vec<_> = (first..OBJECTS).map(|number| format!("d/{number:02}")).collect();
+    for number in first..OBJECTS {
+        let get = client.get(&format!("c/d/{number:02}")).await.expect(200);
+        get.expect_body(content(number))
+            .expect_header("x-object-meta-number", &number.to_string());
+    }
+    names.extend(more.iter().map(|&name| name.to_owned()));
+    names.sort_unstable();
+    client.list("c").await.expect(200).expect_entries(&names);
+    let head = client.head("c").await.expect(204);
+    assert_eq!(head.number("x-container-object-count"), names.len() as u64);
+}
+
+/// Asks until it is answered with this status.
+async fn until(status: u16, ask: impl AsyncFn() -> u16) {
+    let begin = Instant::now();
+    loop {
+        let last = ask().await;
+        if last == status {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "still {last}, not {status}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_but_what_makes_room() {
+    let Some(disk) = Disk::of(64) else { return };
+    let server = Server::builder().data_on(&disk).start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    disk.fill();
+    for (name, size) in [("small", 3000), ("large", 3_000_000)] {
+        let put = client.put(&format!("c/{name}"), vec![1; size]).await;
+        put.expect(507);
+    }
+    client.put("c/d/05", vec![2; 100_000]).await.expect(507);
+    check(&client, 0, &[]).await;
+    for number in 0..10 {
+        client.delete(&format!("c/d/{number:02}")).await.expect(204);
+    }
+    check(&client, 10, &[]).await;
+    // What they took is there for others.
+    client.put("c/again", vec![3; 5000]).await.expect(201);
+    disk.relieve();
+    client.put("c/large", vec![1; 3_000_000]).await.expect(201);
+    check(&client, 10, &["again", "large"]).await;
+    let server = server.kill().await.start().await;
+    check(&server.tester().await, 10, &["again", "large"]).await;
+}
+
+#[tokio::test]
+async fn what_a_disk_does_not_keep_is_not_acknowledged() {
+    let Some(disk) = Disk::of(64) else { return };
+    let server = Server::builder().data_on(&disk).start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    disk.fail_writes(true);
+    for name in ["c/lost", "c/d/05"] {
+        let put = client.put(name, vec![2; 3_000_000]).await;
+        put.expect_one_of(&[503, 507]);
+    }
+    disk.fail_writes(false);
+    until(201, async || client.put("c/again", "again").await.status()).await;
+    client.get("c/again").await.expect(200).expect_body("again");
+    // What was not acknowledged may be there or not, and is whole.
+    let lost = client.get("c/lost").await.expect_one_of(&[200, 404]);
+    let replaced = client.get("c/d/05").await.expect(200);
+    for (response, former) in [(&lost, None), (&replaced, Some(content(5)))] {
+        let is_former = response.status() == 404 || Some(response.text().as_bytes()) == former.as_deref();
+        assert!(is_former || response.text().as_bytes() == vec![2; 3_000_000]);
+    }
+    for number in (0..OBJECTS).filter(|number| *number != 5) {
+        let get = client.get(&format!("c/d/{number:02}")).await.expect(200);
+        get.expect_body(content(number));
+    }
+    let listed = client.list("c").await.expect(200);
+    assert_eq!(listed.text().contains("lost"), lost.status() == 200);
+    let server = server.kill().await.start().await;
+    let client = server.tester().await;
+    client.get("c/again").await.expect(200).expect_body("again");
+    let lost = client.get("c/lost").await.expect_one_of(&[200, 404]);
+    let listed = client.list("c").await.expect(200);
+    assert_eq!(listed.text().contains("lost"), lost.status() == 200);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_not_mounted_is_not_taken_for_an_empty_one() {
+    let Some(disk) = Disk::of(64) else { return };
+    let server = Server::builder().data_on(&disk).start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    disk.unmount();
+    until(503, async || client.get("c/d/01").await.status()).await;
+    client.put("c/d/01", "x").await.expect(503);
+    client.put("c/new", "x").await.expect(503);
+    client.delete("c/d/01").await.expect(503);
+    disk.mount();
+    until(200, async || client.get("c/d/01").await.status()).await;
+    check(&client, 0, &[]).await;
+    client.put("c/new", "x").await.expect(201);
+    let server = server.stop().await.start().await;
+    check(&server.tester().await, 0, &["new"]).await;
+}
