@@ -15,6 +15,7 @@ mod service;
 mod settings;
 mod sql;
 mod table;
+mod totals;
 mod users;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Listings: pages of containers and objects, out of the tree, in byte order of whole names.
 
 use common::functional::listing::MAX_LIMIT;
-use common::functional::mirror::{AtLeast, ListAccount, ListContainer, Page};
+use common::functional::mirror::{AtLeast, ListAccount, ListContainer, Page, Position};
 use common::functional::{account, container};
 use common::name::{ContainerName, ObjectName};
 use common::{Etag, Timestamp};
@@ -24,7 +24,7 @@ pub(crate) async fn account(
 ) -> Result<Page<account::Entry>, Failure> {
     let account = match account_node(connection, list.at_least).await? {
         Ok(account) => account,
-        Err(behind) => return Ok(behind),
+        Err(behind) => return Ok(Page::Behind(behind)),
     };
     let mut query = list.query.clone();
     query.limit = query.limit.min(MAX_LIMIT);
@@ -43,7 +43,7 @@ pub(crate) async fn container(
 ) -> Result<Page<container::Entry>, Failure> {
     let account = match account_node(connection, list.at_least).await? {
         Ok(account) => account,
-        Err(behind) => return Ok(behind),
+        Err(behind) => return Ok(Page::Behind(behind)),
     };
     let container = match account {
         Some(node) => stobj::find(connection, (node, list.container.as_str().as_bytes())).await?,
@@ -60,18 +60,18 @@ pub(crate) async fn container(
     entries.collect::<Result<_, _>>().map(Page::Entries)
 }
 
-/// The account's row, when the mirror shows the state asked for; else the page that says how far it is.
-async fn account_node<E>(
+/// The account's row, when the mirror shows the state asked for; else how far it is.
+pub(crate) async fn account_node(
     connection: &mut Connection,
     at_least: AtLeast,
-) -> Result<Result<Option<i64>, Page<E>>, Failure> {
+) -> Result<Result<Option<i64>, Position>, Failure> {
     let epoch = tree_epoch::lookup(connection, at_least.account_id).await?;
     Ok(match epoch {
         Some(epoch) if epoch.incarnation == at_least.incarnation && epoch.seq >= at_least.seq => {
             Ok(epoch.node)
         }
-        Some(epoch) => Err(Page::Behind(epoch.position())),
-        None => Err(Page::Behind(Default::default())),
+        Some(epoch) => Err(epoch.position()),
+        None => Err(Position::default()),
     })
 }
 

@@ -11,16 +11,16 @@ use common::functional::mirror::{Apply, Change, Node, Position};
 
 use crate::sql::{Connection, Failure};
 use crate::table::stobj::{self, Key};
-use crate::table::stored;
 use crate::table::tree_epoch::{self, Epoch};
 
 mod batch;
+mod branch;
 mod directories;
 mod group;
 mod trash;
 mod tree;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, check};
 pub(crate) use directories::Directories;
 pub(crate) use trash::Reaper;
 
@@ -157,7 +157,7 @@ impl Work<'_> {
         }))
     }
 
-    /// Stores the changes from `next` on, up to a removal of a container or an account or the size of a group.
+    /// Stores the changes from `next` on, up to a change of a whole branch or the size of a group.
     /// Answers the first that is not stored.
     async fn store(
         &mut self,
@@ -168,11 +168,11 @@ impl Work<'_> {
     ) -> Result<usize, Failure> {
         let name = apply.account.as_str().as_bytes();
         if let Some(change) = apply.changes.get(next)
-            && is_removal(change)
+            && is_of_branch(change)
         {
             self.load.add(change);
             if change.seq > base {
-                self.remove_branch(name, change, epoch).await?;
+                self.change_branch(apply, change, epoch).await?;
             }
             return Ok(next + 1);
         }
@@ -180,7 +180,7 @@ impl Work<'_> {
         let mut group = Group::new(apply.account_id, node);
         let mut load = Load::default();
         while let Some(change) = apply.changes.get(next)
-            && !is_removal(change)
+            && !is_of_branch(change)
             && load.is_within(GROUP)
         {
             if change.seq > base {
@@ -209,63 +209,14 @@ impl Work<'_> {
         epoch.node = Some(row.id);
         Ok(row.id)
     }
-
-    /// Removes a container, or the account, with all that is left below it.
-    async fn remove_branch(
-        &mut self,
-        account: &[u8],
-        change: &Change,
-        epoch: &mut Epoch,
-    ) -> Result<(), Failure> {
-        let Some(account_node) = epoch.node else {
-            return Ok(());
-        };
-        let key = match &change.node {
-            Node::Container(name, _) => (account_node, name.as_str().as_bytes()),
-            Node::Account(_) => (stobj::ROOT, account),
-            Node::Object(..) => return Ok(()),
-        };
-        let Some(row) = stobj::find(self.connection, key).await? else {
-            return Ok(());
-        };
-        if row.seq >= stored(change.seq) {
-            return Ok(());
-        }
-        self.detach(key, row.id).await?;
-        epoch.epoch += 1;
-        if key.0 == stobj::ROOT {
-            epoch.node = None;
-        } else {
-            stobj::add_totals(self.connection, &[(account_node, -row.subtree)]).await?;
-        }
-        Ok(())
-    }
-
-    /// Forgets everything known of the account of this name, whatever its number was.
-    async fn forget(&mut self, account: &[u8]) -> Result<(), Failure> {
-        let key = (stobj::ROOT, account);
-        if let Some(row) = stobj::find(self.connection, key).await? {
-            tree_epoch::forget_node(self.connection, row.id).await?;
-            self.detach(key, row.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes a row out of its place: an empty one is gone, another one waits for the reaper.
-    async fn detach(&mut self, key: Key<'_>, id: i64) -> Result<(), Failure> {
-        self.directories.remove(key);
-        if stobj::has_child(self.connection, id).await? {
-            self.has_trash = true;
-            stobj::detach(self.connection, id).await
-        } else {
-            stobj::remove(self.connection, &[id]).await
-        }
-    }
 }
 
-/// Whether the change takes a whole branch away, which no other change can share its statements with.
-fn is_removal(change: &Change) -> bool {
-    matches!(change.node, Node::Container(_, None) | Node::Account(None))
+/// Whether the change is one of a whole branch, which no other change can share its statements with.
+fn is_of_branch(change: &Change) -> bool {
+    matches!(
+        change.node,
+        Node::Container(_, None) | Node::Account(None) | Node::Moved(_) | Node::Detached(..)
+    )
 }
 
 /// `mirror/open`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::functional::Answer;
 use common::functional::firewall::ListDisabled;
-use common::functional::mirror::{ListAccount, ListContainer};
+use common::functional::mirror::{ListAccount, ListContainer, Totals};
 use common::functional::policy::Fetch;
 use common::functional::record::List;
 use common::{Error, Timestamp};
@@ -15,7 +15,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, policy, records};
+use crate::{disabled, listing, mirror, policy, records, totals};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) enum Question {
     ListAccount(ListAccount),
     /// A page of objects.
     ListContainer(ListContainer),
+    /// What a directory holds.
+    Totals(Totals),
     /// What decides, at this time.
     Policy(Fetch, Timestamp),
     /// A page of the operation record.
@@ -137,6 +139,7 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
         Question::ListContainer(list) => {
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
+        Question::Totals(totals) => Answer::MirrorTotals(totals::of_directory(connection, totals).await?),
         Question::Policy(fetch, now) => Answer::PolicyFetch(policy::fetch(connection, *fetch, *now).await?),
         Question::Records(list) => Answer::RecordList(records::list(connection, list).await?),
         Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use common::functional::mirror::{Apply, MAX_BATCH, Position};
+use common::functional::mirror::{Apply, Position};
 use common::functional::record::{Commit, Complete, Kept, MAX_BATCH as MAX_RECORDS};
 use common::functional::{Action, Answer, Reply, Request};
 use common::service::BoxFuture;
@@ -15,7 +15,7 @@ use tower::Service;
 use crate::reader::{Found, Question};
 use crate::records::{self, Told};
 use crate::server::Inner;
-use crate::{reader, writer};
+use crate::{mirror, reader, writer};
 
 /// Answers the actions that are SQL's; all others are not implemented here.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ impl Inner {
             Action::MirrorOpen(open) => Question::Position(open.account_id),
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
+            Action::MirrorTotals(totals) => Question::Totals(totals),
             Action::RecordList(list) => {
                 records::check(&list)?;
                 Question::Records(list)
@@ -71,9 +72,7 @@ impl Inner {
     }
 
     async fn apply(&self, apply: Apply) -> Result<Position, Error> {
-        if apply.changes.len() > MAX_BATCH {
-            return Err(Error::bad_request("a batch holds at most 1000 changes"));
-        }
+        mirror::check(&apply)?;
         self.write(|waiting| writer::Job::Apply(apply, waiting)).await
     }
 

@@ -312,7 +312,7 @@ fn changes_nothing_twice(action: &Action) -> bool {
     let Some((system, verb)) = action.name().split_once('/') else {
         return false;
     };
-    matches!(system, "info" | "mirror" | "policy" | "record")
+    matches!(system, "info" | "mirror" | "policy" | "record" | "search")
         || matches!(verb, "get" | "head" | "list" | "show")
 }
 
@@ -320,7 +320,10 @@ fn changes_nothing_twice(action: &Action) -> bool {
 fn is_question(action: &Action) -> bool {
     let name = action.name();
     let verb = name.rsplit('/').next().unwrap_or(name);
-    matches!(verb, "get" | "head" | "list" | "show" | "open" | "fetch") || verb.starts_with("list_")
+    matches!(
+        verb,
+        "get" | "head" | "list" | "show" | "open" | "fetch" | "totals" | "tree" | "find"
+    ) || verb.starts_with("list_")
 }
 
 /// A `Stale` answer has the body with it, as in one process.

@@ -219,6 +219,10 @@ actions! {
     "mirror/list_account" MirrorListAccount(mirror::ListAccount) -> mirror::Page<account::Entry>;
     /// A page of objects out of the mirror.
     "mirror/list_container" MirrorListContainer(mirror::ListContainer) -> mirror::Page<container::Entry>;
+    /// What a directory holds.
+    "mirror/totals" MirrorTotals(mirror::Totals) -> mirror::Total;
+    /// A container or a directory as a tree, out of the mirror.
+    "mirror/tree" MirrorTree(mirror::Tree) -> mirror::TreePage;
 
     /// Adds a user, or brings one to the given state.
     "user/put" UserPut(user::Put) -> user::Written, programs;

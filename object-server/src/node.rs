@@ -153,6 +153,8 @@ pub enum NodePath {
     Container(ContainerName),
     /// An object.
     Object(ContainerName, ObjectName),
+    /// A directory that was made by itself; its name ends in a slash. It is another node than the object of that name.
+    Directory(ContainerName, ObjectName),
 }
 
 const VERSION: u8 = 1;

@@ -265,7 +265,9 @@ fn shown(account: AccountName, change: Change, path: &NodePath, record: &journal
     let path = match path {
         NodePath::Account => account.to_string(),
         NodePath::Container(container) => format!("{account}/{container}"),
-        NodePath::Object(container, object) => format!("{account}/{container}/{object}"),
+        NodePath::Object(container, name) | NodePath::Directory(container, name) => {
+            format!("{account}/{container}/{name}")
+        }
     };
     Record {
         time: record.time,
@@ -275,6 +277,7 @@ fn shown(account: AccountName, change: Change, path: &NodePath, record: &journal
         user: record.user.as_deref().map(str::to_owned),
         action: record.action.clone().into_owned(),
         path,
+        destination: None,
         result: record.result,
         received: record.bytes,
         sent: 0,

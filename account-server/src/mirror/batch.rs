@@ -1,7 +1,7 @@
 //! A batch on its way in, and how much of it is done at once.
 
 use common::Error;
-use common::functional::mirror::{Apply, Change, Node, Position};
+use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Position};
 
 /// The most changes, and the most segments of their names, that are stored with one group of statements.
 pub(super) const GROUP: Load = Load {
@@ -48,6 +48,32 @@ impl Batch {
     }
 }
 
+/// Refuses what no owner may send.
+///
+/// # Errors
+/// 400, when there is too much of it, a directory is not named like one, or one was moved into itself.
+pub(crate) fn check(apply: &Apply) -> Result<(), Error> {
+    if apply.changes.len() > MAX_BATCH {
+        return Err(Error::bad_request("a batch holds at most 1000 changes"));
+    }
+    let is_sound = |change: &Change| match &change.node {
+        Node::Account(_) | Node::Container(..) | Node::Object(..) => true,
+        Node::Directory(_, name, _) | Node::Detached(_, name) => name.is_directory(),
+        Node::Moved(moved) => {
+            let (from, to) = (&moved.directory, &moved.to_directory);
+            let is_below = moved.container == moved.to_container && to.as_str().starts_with(from.as_str());
+            from.is_directory() && to.is_directory() && !is_below
+        }
+    };
+    if apply.changes.iter().all(is_sound) {
+        Ok(())
+    } else {
+        Err(Error::bad_request(
+            "the name of a directory ends in a slash, and none is moved into itself",
+        ))
+    }
+}
+
 /// How much work there is, or may be done at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
@@ -58,9 +84,13 @@ pub(super) struct Load {
 impl Load {
     pub(super) fn add(&mut self, change: &Change) {
         self.changes += 1;
-        if let Node::Object(_, name, _) = &change.node {
-            self.segments += name.segments().count();
-        }
+        self.segments += match &change.node {
+            Node::Account(_) | Node::Container(..) => 0,
+            Node::Object(_, name, _) | Node::Directory(_, name, _) | Node::Detached(_, name) => {
+                name.segments().count()
+            }
+            Node::Moved(moved) => moved.directory.segments().count() + moved.to_directory.segments().count(),
+        };
     }
 
     pub(super) fn is_within(self, most: Self) -> bool {

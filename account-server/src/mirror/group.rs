@@ -1,9 +1,9 @@
-//! A group of changes that can be stored together: any but the removal of a container or an account.
+//! A group of changes that can be stored together: any but those of whole branches.
 
 use std::collections::HashMap;
 
 use common::functional::firewall::State;
-use common::functional::mirror::{AccountRow, Change, ContainerRow, Node, ObjectRow};
+use common::functional::mirror::{AccountRow, Change, ContainerRow, DirectoryRow, Node, ObjectRow};
 
 use super::directories::Directories;
 use super::tree::{ACCOUNT, Tree};
@@ -19,6 +19,8 @@ pub(super) struct Group<'a> {
     account: Option<(Key<'a>, i64, &'a AccountRow)>,
     containers: HashMap<usize, (i64, &'a ContainerRow)>,
     objects: HashMap<(usize, &'a [u8]), Object<'a>>,
+    /// Directories that are explicit from now on, or no more.
+    explicit: HashMap<usize, Option<&'a DirectoryRow>>,
 }
 
 /// An object and what becomes of it.
@@ -46,6 +48,7 @@ impl<'a> Group<'a> {
             account: None,
             containers: HashMap::new(),
             objects: HashMap::new(),
+            explicit: HashMap::new(),
         }
     }
 
@@ -65,20 +68,18 @@ impl<'a> Group<'a> {
                 }
             }
             Node::Object(container, name, row) => {
-                let mut parent = self.tree.node(ACCOUNT, container.as_str().as_bytes());
-                let mut directory = None;
-                let mut last: &[u8] = b"";
-                for segment in name.segments() {
-                    if let Some(node) = directory {
-                        parent = node;
-                    }
-                    last = segment.as_bytes();
-                    directory = segment.ends_with('/').then(|| self.tree.node(parent, last));
-                }
+                let (parent, last, directory) = self.tree.place(container, name);
                 let row = row.as_ref();
                 self.objects
                     .insert((parent, last), Object { directory, seq, row });
             }
+            Node::Directory(container, name, row) => {
+                if let (_, _, Some(node)) = self.tree.place(container, name) {
+                    self.explicit.insert(node, row.as_ref());
+                }
+            }
+            // Changes of whole branches are stored alone.
+            Node::Moved(_) | Node::Detached(..) => {}
         }
     }
 
@@ -97,6 +98,7 @@ impl<'a> Group<'a> {
         outcome.removals.sort_unstable();
         stobj::upsert(connection, self.account_id, outcome.upserts).await?;
         stobj::remove(connection, &outcome.removals).await?;
+        self.mark_explicit(connection).await?;
         self.tree.store_totals(connection).await?;
         self.tree.prune(connection, directories).await
     }
@@ -106,11 +108,31 @@ impl<'a> Group<'a> {
         for node in self.containers.keys() {
             self.tree.want(*node);
         }
+        for (node, row) in &self.explicit {
+            if row.is_some() {
+                self.tree.want(*node);
+            }
+        }
         for ((parent, _), object) in &self.objects {
             if object.row.is_some() {
                 self.tree.want(object.directory.unwrap_or(*parent));
             }
         }
+    }
+
+    /// Says which directories stay when they are empty, and which do no more.
+    async fn mark_explicit(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        let mut marks = Vec::with_capacity(self.explicit.len());
+        for (node, row) in &self.explicit {
+            let Some(id) = self.tree.id(*node) else { continue };
+            let made = row.map(|row| stored(row.created.units()));
+            marks.push((id, made));
+            if made.is_none() {
+                self.tree.shrink(*node);
+            }
+        }
+        marks.sort_unstable();
+        stobj::mark_explicit(connection, &marks).await
     }
 
     /// Reads the rows that the changes meet, and decides.

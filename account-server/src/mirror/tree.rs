@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use common::name::{ContainerName, ObjectName};
+
 use super::directories::Directories;
 use crate::sql::{Connection, Failure};
 use crate::table::stobj::{self, Key, Totals, kind};
@@ -82,6 +84,23 @@ impl<'a> Tree<'a> {
         node
     }
 
+    /// Where `name` is: the node above its last segment, that segment, and the node of its own when it is a directory's.
+    pub(super) fn place(
+        &mut self,
+        container: &'a ContainerName,
+        name: &'a ObjectName,
+    ) -> (usize, &'a [u8], Option<usize>) {
+        let mut parent = self.node(ACCOUNT, container.as_str().as_bytes());
+        let mut directory = None;
+        let mut last: &[u8] = b"";
+        for segment in name.segments() {
+            parent = directory.unwrap_or(parent);
+            last = segment.as_bytes();
+            directory = segment.ends_with('/').then(|| self.node(parent, last));
+        }
+        (parent, last, directory)
+    }
+
     /// Something is to be stored at or below `node`.
     pub(super) fn want(&mut self, mut node: usize) {
         while !self.nodes[node].is_wanted {
@@ -110,6 +129,29 @@ impl<'a> Tree<'a> {
     pub(super) fn count(&mut self, node: usize, change: Totals) {
         self.nodes[node].change += change;
         self.nodes[node].is_shrunk |= change.objects < 0;
+    }
+
+    /// Something of `node`'s is gone, which may be all that kept it or those above it.
+    pub(super) fn shrink(&mut self, node: usize) {
+        self.nodes[node].is_shrunk = true;
+    }
+
+    /// `node` left its place, and took with it what is counted at and below it.
+    pub(super) fn leave(&mut self, node: usize, subtree: Totals) {
+        let parent = self.nodes[node].parent;
+        self.count(parent, -subtree);
+        self.shrink(parent);
+    }
+
+    /// Whether `node` lies below `other`.
+    pub(super) fn is_below(&self, mut node: usize, other: usize) -> bool {
+        while node != ACCOUNT {
+            node = self.nodes[node].parent;
+            if node == other {
+                return true;
+            }
+        }
+        false
     }
 
     /// Finds the rows of all nodes, and makes those that are wanted and not there: level by level, few statements

@@ -33,7 +33,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     step!(20261121000001, "tree", undo: ["DROP TABLE IF EXISTS tree_epoch", "DROP TABLE IF EXISTS stobj"]),
     step!(20261121000002, "user", undo: ["DROP TABLE IF EXISTS policy", "DROP TABLE IF EXISTS user"]),
     step!(20261121000003, "record", undo: ["DROP TABLE IF EXISTS record"]),
@@ -41,6 +41,7 @@ const STEPS: [Step; 7] = [
     step!(20261121000011, "revocation", undo: ["DROP TABLE IF EXISTS revocation"]),
     step!(20261121000020, "disabled", undo: []),
     step!(20261121000040, "operations", undo: ["DROP TABLE IF EXISTS record"]),
+    step!(20261121000050, "destination", undo: []),
 ];
 
 /// A step over millions of rows may take this long; longer it is taken for lost.

@@ -25,8 +25,8 @@ pub(crate) enum Range {
 }
 
 const HEAD: &str = "INSERT INTO record (time, id, account, account_id, seq, user, action, path, path_key, result, \
-                    received, sent, duration, address, agent, transaction_id) VALUES ";
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                    received, sent, duration, address, agent, transaction_id, destination) VALUES ";
+const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// A change that is known already gets its place in the order.
 const COMMIT: ManyText = ManyText {
@@ -35,15 +35,15 @@ const COMMIT: ManyText = ManyText {
         head: HEAD,
         row: ROW,
         separator: ", ",
-        tail: " ON CONFLICT (time, id) DO UPDATE SET account_id = excluded.account_id, seq = excluded.seq \
-               WHERE record.seq IS NULL",
+        tail: " ON CONFLICT (time, id) DO UPDATE SET account_id = excluded.account_id, seq = excluded.seq, \
+               destination = COALESCE(record.destination, excluded.destination) WHERE record.seq IS NULL",
     },
     mysql: Many {
         head: HEAD,
         row: ROW,
         separator: ", ",
         tail: " ON DUPLICATE KEY UPDATE account_id = COALESCE(account_id, VALUES(account_id)), \
-               seq = COALESCE(seq, VALUES(seq))",
+               seq = COALESCE(seq, VALUES(seq)), destination = COALESCE(destination, VALUES(destination))",
     },
 };
 
@@ -51,19 +51,20 @@ const COMMIT: ManyText = ManyText {
 const PLACE: ManyText = ManyText {
     name: "record.place",
     sqlite: Many {
-        head: "WITH told (time, id, account_id, seq) AS (VALUES ",
-        row: "(?, ?, ?, ?)",
+        head: "WITH told (time, id, account_id, seq, destination) AS (VALUES ",
+        row: "(?, ?, ?, ?, ?)",
         separator: ", ",
-        tail: ") UPDATE record SET account_id = told.account_id, seq = told.seq FROM told \
-               WHERE record.time = told.time AND record.id = told.id",
+        tail: ") UPDATE record SET account_id = told.account_id, seq = told.seq, \
+               destination = COALESCE(record.destination, told.destination) FROM told WHERE record.time = told.time AND record.id = told.id",
     },
     mysql: Many {
         head: "UPDATE record JOIN (",
         row: "SELECT CAST(? AS SIGNED) AS time, CAST(? AS SIGNED) AS id, CAST(? AS SIGNED) AS account_id, \
-              CAST(? AS SIGNED) AS seq",
+              CAST(? AS SIGNED) AS seq, CAST(? AS BINARY) AS destination",
         separator: " UNION ALL ",
         tail: ") AS told ON record.time = told.time AND record.id = told.id \
-               SET record.account_id = told.account_id, record.seq = told.seq",
+               SET record.account_id = told.account_id, record.seq = told.seq, \
+               record.destination = COALESCE(record.destination, told.destination)",
     },
 };
 
@@ -93,7 +94,7 @@ macro_rules! page {
     ($condition:literal) => {
         concat!(
             "SELECT time, id, account, account_id, seq, user, action, path, result, received, sent, duration, \
-             address, agent, transaction_id FROM record WHERE ",
+             address, agent, transaction_id, destination FROM record WHERE ",
             $condition,
             "time >= ? AND time <= ? AND (time < ? OR id < ?) ORDER BY time DESC, id DESC LIMIT ?"
         )
@@ -130,6 +131,7 @@ pub(crate) async fn commit(connection: &mut Connection, records: &[Record]) -> R
             stored(record.id).into(),
             change.map(|change| change.account_id.cast_signed()).into(),
             change.map(|change| stored(change.seq)).into(),
+            record.destination.as_deref().into(),
         ]
     });
     let places: Vec<Value<'_>> = places.collect();
@@ -215,7 +217,7 @@ pub(crate) async fn forget_before(connection: &mut Connection, time: Timestamp) 
 }
 
 fn values(records: &[Record]) -> Vec<Value<'_>> {
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(records.len() * 16);
+    let mut values: Vec<Value<'_>> = Vec::with_capacity(records.len() * 17);
     for record in records {
         let address = record.address.map(|address| address.to_string().into_bytes());
         values.extend([
@@ -235,6 +237,7 @@ fn values(records: &[Record]) -> Vec<Value<'_>> {
             address.into(),
             record.agent.as_deref().into(),
             record.transaction_id.as_str().into(),
+            record.destination.as_deref().into(),
         ]);
     }
     values
@@ -270,6 +273,7 @@ fn read(row: &Row) -> Result<Record, Failure> {
         user: text(5)?,
         action: row.text(6)?,
         path: row.text(7)?,
+        destination: text(15)?,
         result: u16::try_from(row.int(8)?).unwrap_or(0),
         received: counted(row.int(9)?),
         sent: counted(row.int(10)?),

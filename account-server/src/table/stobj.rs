@@ -10,7 +10,9 @@ mod write;
 
 pub(crate) use disabled::{Place, account_id, disabled, places};
 pub(crate) use page::{Node, children, first_expired, page};
-pub(crate) use write::{NewRow, add_totals, insert_directories, remove, remove_childless, upsert};
+pub(crate) use write::{
+    NewRow, add_totals, insert_directories, mark_explicit, relocate, remove, remove_childless, upsert,
+};
 
 /// The row that is its own parent.
 pub(crate) const ROOT: i64 = 1;

@@ -136,6 +136,8 @@ async fn change_and_list(server: &Server) {
         owner.list("c", &query).await;
         owner.containers(&query).await;
     }
+    owner.apply([make("c", "e/"), moved("c", "5/", "c", "f/")]).await;
+    owner.apply([unmake("c", "e/"), detached("c", "7/")]).await;
     owner.apply([put("gone", "a/b", 1), put("gone", "c", 1)]).await;
     owner.apply([delete_container("gone")]).await;
     owner.until_reaped().await;

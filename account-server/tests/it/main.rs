@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod branches;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod disabled;

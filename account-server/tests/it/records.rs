@@ -24,6 +24,7 @@ fn record(second: u64, number: u64) -> Record {
         user: Some("a:joe".into()),
         action: "object/put".into(),
         path: format!("AUTH_a/c/{number}"),
+        destination: (number % 2 == 1).then(|| format!("AUTH_a/d/{number}")),
         result: 201,
         received: 5,
         agent: Some("curl/8".into()),

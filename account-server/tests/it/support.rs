@@ -1,6 +1,6 @@
 //! A server on a new database, and an owner that feeds one account of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use account_server::{AccountServer, Settings};
 use common::config::Period;
 use common::functional::firewall::State;
 use common::functional::mirror::{
-    Apply, AtLeast, Change, ContainerRow, ListAccount, ListContainer, Node, ObjectRow, Open, Page, Position,
+    Apply, AtLeast, Change, ContainerRow, DirectoryRow, ListAccount, ListContainer, Moved, Node, ObjectRow,
+    Open, Page, Position,
 };
 use common::functional::{Call, Context, account, ask, container, listing::Query};
 use common::name::{AccountName, ContainerName, ObjectName};
@@ -71,7 +72,7 @@ impl Server {
     pub(crate) async fn restart_with_torn_schema(self) -> Self {
         self.server.close().await;
         if self.is_mysql() {
-            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000040";
+            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000050";
             self.look().await.execute(torn).await;
         }
         Self::at(Settings::default(), self.database, self.directory).await
@@ -179,7 +180,7 @@ impl Owner<'_> {
         self.server.ask(Open { account_id }).await.unwrap()
     }
 
-    fn at_least(&self) -> AtLeast {
+    pub(crate) fn at_least(&self) -> AtLeast {
         AtLeast {
             account_id: self.account_id,
             incarnation: self.incarnation,
@@ -235,12 +236,17 @@ impl Owner<'_> {
     /// below and that no directory is there without reason. Answers objects by `container/name`: bytes, and whether
     /// it has a time of expiry.
     pub(crate) async fn checked_objects(&self) -> BTreeMap<String, (i64, bool)> {
+        self.checked_tree().await.0
+    }
+
+    /// The same, and explicit directories by `container/name`.
+    pub(crate) async fn checked_tree(&self) -> (BTreeMap<String, (i64, bool)>, BTreeSet<String>) {
         let mut rows = Rows::connect(self.server).await.read(self.account_id).await;
-        let mut objects = BTreeMap::new();
+        let mut found = (BTreeMap::new(), BTreeSet::new());
         if let Some(account) = rows.remove(&1).and_then(|mut rows| rows.pop()) {
-            check_branch(&rows, &account, "", &mut objects);
+            check_branch(&rows, &account, "", &mut found);
         }
-        objects
+        found
     }
 
     /// Waits until the reaper has removed all rows of the account that do not hang on the root any more.
@@ -271,16 +277,16 @@ fn check_branch(
     rows: &HashMap<i64, Vec<Raw>>,
     row: &Raw,
     name: &str,
-    objects: &mut BTreeMap<String, (i64, bool)>,
+    found: &mut (BTreeMap<String, (i64, bool)>, BTreeSet<String>),
 ) -> (i64, i64, i64) {
     let mut sum = (0, 0, 0);
     if let Some((bytes, expires)) = row.own {
-        assert!(objects.insert(name.to_owned(), (bytes, expires)).is_none());
+        assert!(found.0.insert(name.to_owned(), (bytes, expires)).is_none());
         sum = (1, bytes, i64::from(expires));
     }
     for child in rows.get(&row.id).into_iter().flatten() {
         let separator = if child.kind == 2 { "/" } else { "" };
-        let below = check_branch(rows, child, &format!("{name}{}{separator}", child.path), objects);
+        let below = check_branch(rows, child, &format!("{name}{}{separator}", child.path), found);
         sum = (sum.0 + below.0, sum.1 + below.1, sum.2 + below.2);
     }
     if row.kind == 4 {
@@ -290,7 +296,13 @@ fn check_branch(
     }
     assert_eq!(row.totals, sum, "totals of {name:?}");
     if row.kind == 3 {
-        assert!(sum.0 > 0 || row.explicit, "{name:?} is empty");
+        assert!(
+            row.explicit || sum.0 > 0 || rows.contains_key(&row.id),
+            "{name:?} is empty"
+        );
+        if row.explicit {
+            found.1.insert(name.to_owned());
+        }
     }
     sum
 }
@@ -402,4 +414,37 @@ pub(crate) fn put_container(container: &str) -> Node {
 
 pub(crate) fn delete_container(container: &str) -> Node {
     Node::Container(ContainerName::new(container).unwrap(), None)
+}
+
+pub(crate) fn make(container: &str, directory: &str) -> Node {
+    let created = Timestamp::from_seconds(30);
+    directory_node(container, directory, Some(DirectoryRow { created }))
+}
+
+pub(crate) fn unmake(container: &str, directory: &str) -> Node {
+    directory_node(container, directory, None)
+}
+
+fn directory_node(container: &str, directory: &str, row: Option<DirectoryRow>) -> Node {
+    Node::Directory(
+        ContainerName::new(container).unwrap(),
+        ObjectName::new(directory).unwrap(),
+        row,
+    )
+}
+
+pub(crate) fn moved(container: &str, directory: &str, to_container: &str, to_directory: &str) -> Node {
+    Node::Moved(Moved {
+        container: ContainerName::new(container).unwrap(),
+        directory: ObjectName::new(directory).unwrap(),
+        to_container: ContainerName::new(to_container).unwrap(),
+        to_directory: ObjectName::new(to_directory).unwrap(),
+    })
+}
+
+pub(crate) fn detached(container: &str, directory: &str) -> Node {
+    Node::Detached(
+        ContainerName::new(container).unwrap(),
+        ObjectName::new(directory).unwrap(),
+    )
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::firewall::State;
+use super::fs::TreeNode;
 use super::listing::Query;
 use crate::name::{AccountName, ContainerName, ObjectName};
 use crate::{Etag, Properties, Timestamp};
@@ -69,6 +70,25 @@ pub enum Node {
     Container(ContainerName, Option<ContainerRow>),
     /// An object. Its directories are made and pruned with it.
     Object(ContainerName, ObjectName, Option<ObjectRow>),
+    /// An explicit directory, whose name ends in a slash; `None`: it is explicit no more, and goes when nothing is left in it.
+    Directory(ContainerName, ObjectName, Option<DirectoryRow>),
+    /// A directory left its place with all below it, and took that of whatever bore the new name.
+    Moved(Moved),
+    /// A directory left its place with all below it, for ever.
+    Detached(ContainerName, ObjectName),
+}
+
+/// Where a directory was, and where it is now. Both names end in a slash, and the new one does not lie below the old one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The container that it left.
+    pub container: ContainerName,
+    /// Its name there.
+    pub directory: ObjectName,
+    /// The container that it is in.
+    pub to_container: ContainerName,
+    /// Its name there. What bore it is gone, with all below it.
+    pub to_directory: ObjectName,
 }
 
 /// What the mirror keeps of an account.
@@ -117,6 +137,13 @@ pub struct ObjectRow {
     pub state: State,
 }
 
+/// What the mirror keeps of an explicit directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryRow {
+    /// When it was made.
+    pub created: Timestamp,
+}
+
 /// Which state of the mirror a page must show at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtLeast {
@@ -156,6 +183,61 @@ pub struct ListContainer {
 pub enum Page<Entry> {
     /// The page.
     Entries(Vec<Entry>),
+    /// The mirror does not hold the state asked for.
+    Behind(Position),
+}
+
+/// `mirror/totals`: what a directory holds, without counting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// The state it must show.
+    pub at_least: AtLeast,
+    /// The container.
+    pub container: ContainerName,
+    /// The directory; its name ends in a slash.
+    pub directory: ObjectName,
+}
+
+/// What a directory holds, or word that the mirror is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Total {
+    /// All below it, and the object of its own name; nothing, when it is not there.
+    Counted {
+        /// Objects.
+        objects: u64,
+        /// Bytes of these.
+        bytes: u64,
+    },
+    /// The mirror does not hold the state asked for.
+    Behind(Position),
+}
+
+/// `mirror/tree`: a page of a container, or of a directory in it, as nested nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tree {
+    /// The state it must show.
+    pub at_least: AtLeast,
+    /// The container.
+    pub container: ContainerName,
+    /// The directory, whose name ends in a slash; none is the whole container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<ObjectName>,
+    /// So many levels of children.
+    pub depth: usize,
+    /// At most so many nodes, the outermost one not counted, and never more than [`MAX_TREE`](super::fs::MAX_TREE).
+    pub limit: usize,
+    /// The children of the outermost node begin behind the one of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+/// A page of a tree, or word that the mirror is behind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TreePage {
+    /// The outermost node; `None`: there is no such container or directory.
+    Node(Option<TreeNode>),
     /// The mirror does not hold the state asked for.
     Behind(Position),
 }

@@ -64,6 +64,9 @@ pub struct Record {
     /// `account[/container[/object]]`, as in the request; of a user `account:user`; else empty.
     #[serde(default)]
     pub path: String,
+    /// Where to, of what has a destination (`fs/move`): `account/container/object`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// The status of the answer; 499 when nobody waited for it.
     pub result: u16,
     /// Bytes of the request's body that came.
@@ -170,6 +173,7 @@ impl Record {
         show("user", json!(self.user));
         show("action", json!(self.action));
         show("path", json!(self.path));
+        show("destination", json!(self.destination));
         show("result", json!(self.result));
         show("changed", json!(self.change.is_some()));
         show("bytes_received", json!(self.received));

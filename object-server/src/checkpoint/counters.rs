@@ -50,7 +50,8 @@ impl Counters {
     /// [`inconsistencies`](Self::inconsistencies).
     pub fn apply(&mut self, path: &NodePath, old: Option<Footprint>, new: Option<Footprint>) {
         let fits = match path {
-            NodePath::Account => true,
+            // A directory is no object and holds no bytes.
+            NodePath::Account | NodePath::Directory(..) => true,
             NodePath::Container(name) => match (old, new) {
                 (None, Some(_)) => self.add_container(name),
                 (Some(_), None) => self.remove_container(name),

@@ -1,16 +1,21 @@
 //! The mirror's form of nodes.
 
 use common::Properties;
-use common::functional::mirror::{AccountRow, ContainerRow, Node, ObjectRow};
+use common::functional::mirror::{AccountRow, ContainerRow, Moved, Node, ObjectRow};
 
 use crate::node::{AccountAttributes, ContainerAttributes, NodePath, ObjectAttributes};
 
-/// The journal's name of a node.
+/// The journal's name of a node; of what became of a whole directory that of the directory it began with.
 pub(crate) fn node_path(node: &Node) -> NodePath {
     match node {
         Node::Account(_) => NodePath::Account,
         Node::Container(name, _) => NodePath::Container(name.clone()),
         Node::Object(container, object, _) => NodePath::Object(container.clone(), object.clone()),
+        Node::Directory(container, directory, _)
+        | Node::Detached(container, directory)
+        | Node::Moved(Moved {
+            container, directory, ..
+        }) => NodePath::Directory(container.clone(), directory.clone()),
     }
 }
 

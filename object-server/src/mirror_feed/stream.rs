@@ -300,6 +300,8 @@ impl Stream {
                     .map(|found| super::container_row(&found.attributes()));
                 Node::Container(name.clone(), row)
             }
+            // No engine makes one.
+            NodePath::Directory(container, name) => Node::Directory(container.clone(), name.clone(), None),
             NodePath::Object(container, object) => {
                 let path = functional::object::Path {
                     account: self.account.name.clone(),

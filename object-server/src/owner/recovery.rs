@@ -340,6 +340,8 @@ impl Owner {
             NodePath::Container(name) => account
                 .container(name)
                 .map(|container| (container.attributes().id, PRESENT)),
+            // No engine makes one.
+            NodePath::Directory(..) => None,
             NodePath::Object(container, object) => {
                 if account.container(container).is_none() {
                     return Ok(None);

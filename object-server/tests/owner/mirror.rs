@@ -120,6 +120,7 @@ impl State {
                         (None, _) => {}
                     }
                 }
+                Node::Directory(..) | Node::Moved(_) | Node::Detached(..) => {}
             }
         }
         rows.position.seq = rows.position.seq.max(apply.through);

@@ -78,6 +78,8 @@ const ACTIONS: &[(&str, Door)] = &[
     ("mirror/apply", Nobody),
     ("mirror/list_account", Nobody),
     ("mirror/list_container", Nobody),
+    ("mirror/totals", Nobody),
+    ("mirror/tree", Nobody),
     (
         "user/put",
         Administrators(

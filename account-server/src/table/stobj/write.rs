@@ -1,7 +1,7 @@
 //! The statements that change `stobj`, each over many rows.
 
 use super::{Key, Totals};
-use crate::sql::{Connection, Failure, Many, ManyText, Value};
+use crate::sql::{Connection, Failure, Many, ManyText, Text, Value};
 
 /// A row as it shall be.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ pub(crate) async fn upsert(
             separator: ", ",
             tail: " ON CONFLICT (parent_id, path) DO UPDATE SET is_object = excluded.is_object, \
                    state = excluded.state, \
-                   timestamp = excluded.timestamp, created = excluded.created, bytes = excluded.bytes, \
+                   timestamp = excluded.timestamp, \
+                   created = CASE WHEN stobj.explicit = 0 THEN excluded.created ELSE stobj.created END, \
+                   bytes = excluded.bytes, \
                    etag = excluded.etag, content_type = excluded.content_type, listing = excluded.listing, \
                    metadata = excluded.metadata, delete_at = excluded.delete_at, seq = excluded.seq \
                    WHERE excluded.seq > stobj.seq",
@@ -51,7 +53,7 @@ pub(crate) async fn upsert(
                    is_object = IF(VALUES(seq) > seq, VALUES(is_object), is_object), \
                    state = IF(VALUES(seq) > seq, VALUES(state), state), \
                    timestamp = IF(VALUES(seq) > seq, VALUES(timestamp), timestamp), \
-                   created = IF(VALUES(seq) > seq, VALUES(created), created), \
+                   created = IF(VALUES(seq) > seq AND explicit = 0, VALUES(created), created), \
                    bytes = IF(VALUES(seq) > seq, VALUES(bytes), bytes), \
                    etag = IF(VALUES(seq) > seq, VALUES(etag), etag), \
                    content_type = IF(VALUES(seq) > seq, VALUES(content_type), content_type), \
@@ -120,6 +122,47 @@ pub(crate) async fn insert_directories(
         })
         .collect();
     connection.execute_many(STATEMENT, &values).await
+}
+
+/// Makes directories explicit, with the time when they were made, or implicit. Each is named once.
+pub(crate) async fn mark_explicit(
+    connection: &mut Connection,
+    marks: &[(i64, Option<i64>)],
+) -> Result<(), Failure> {
+    const STATEMENT: ManyText = ManyText {
+        name: "stobj.mark_explicit",
+        sqlite: Many {
+            head: "WITH mark (id, explicit, created) AS (VALUES ",
+            row: "(?, ?, ?)",
+            separator: ", ",
+            tail: ") UPDATE stobj SET explicit = mark.explicit, \
+                   created = CASE WHEN mark.explicit = 1 THEN mark.created ELSE stobj.created END \
+                   FROM mark WHERE stobj.id = mark.id",
+        },
+        mysql: Many {
+            head: "UPDATE stobj JOIN (",
+            row: "SELECT CAST(? AS SIGNED) AS id, CAST(? AS SIGNED) AS explicit, CAST(? AS SIGNED) AS created",
+            separator: " UNION ALL ",
+            tail: ") AS mark ON stobj.id = mark.id SET \
+                   stobj.created = IF(mark.explicit = 1, mark.created, stobj.created), \
+                   stobj.explicit = mark.explicit",
+        },
+    };
+    let values: Vec<Value<'_>> = marks
+        .iter()
+        .flat_map(|(id, made)| [(*id).into(), made.is_some().into(), made.unwrap_or(0).into()])
+        .collect();
+    connection.execute_many(STATEMENT, &values).await
+}
+
+/// Gives a row another place, with all below it.
+pub(crate) async fn relocate(connection: &mut Connection, id: i64, place: Key<'_>) -> Result<(), Failure> {
+    const STATEMENT: Text = Text::both(
+        "stobj.relocate",
+        "UPDATE stobj SET parent_id = ?, path = ? WHERE id = ?",
+    );
+    let values = [place.0.into(), place.1.into(), id.into()];
+    connection.execute(STATEMENT, &values).await.map(|_| ())
 }
 
 /// Removes rows that have no children: files, or what the caller knows to be empty.

@@ -231,6 +231,7 @@ impl Ended {
             user,
             action: operation.action.to_owned(),
             path: operation.subject.path(),
+            destination: None,
             result: self.result,
             received: self.received,
             sent: self.sent,

@@ -1,0 +1,31 @@
+//! `mirror/totals`: what a directory holds, as its row says.
+
+use common::functional::mirror::{Total, Totals};
+
+use crate::listing;
+use crate::sql::{Connection, Failure};
+use crate::table::{counted, stobj};
+
+/// What the directory holds: one statement a level of its name.
+pub(crate) async fn of_directory(connection: &mut Connection, totals: &Totals) -> Result<Total, Failure> {
+    let account = match listing::account_node(connection, totals.at_least).await? {
+        Ok(account) => account,
+        Err(behind) => return Ok(Total::Behind(behind)),
+    };
+    let mut found = None;
+    if let Some(mut parent) = account {
+        let container = totals.container.as_str();
+        for segment in std::iter::once(container).chain(totals.directory.segments()) {
+            found = stobj::find(connection, (parent, segment.as_bytes())).await?;
+            match &found {
+                Some(row) => parent = row.id,
+                None => break,
+            }
+        }
+    }
+    let subtree = found.map_or(stobj::Totals::default(), |row| row.subtree);
+    Ok(Total::Counted {
+        objects: counted(subtree.objects),
+        bytes: counted(subtree.bytes),
+    })
+}
