@@ -8,9 +8,14 @@ mod attributes;
 mod basics;
 mod beside;
 mod containers;
+mod directories;
 mod ground;
+#[cfg(test)]
+pub(crate) mod model;
 mod names;
 mod races;
+mod renames;
+mod trash;
 
 use ground::Ground;
 #[cfg(test)]
@@ -59,6 +64,32 @@ pub async fn run(engine: ArcEngine) {
             objects_stand_beside_directories_in_every_order,
             long_names_stand_beside_directories,
             an_object_is_there_while_directories_come_and_go,
+        }
+        directories::{
+            directories_are_made_and_removed,
+            implicit_directories_become_explicit,
+            an_object_of_its_own_lies_in_a_directory,
+            directories_stand_beside_objects,
+            directories_without_a_container_are_none,
+            deep_directories_are_directories,
+        }
+        renames::{
+            objects_are_renamed,
+            objects_are_renamed_around_directories,
+            objects_replace_objects,
+            directories_are_renamed_with_all_below,
+            directories_replace_directories,
+            long_and_odd_names_are_renamed,
+            renames_between_containers,
+            what_cannot_be_renamed_changes_nothing,
+            renames_are_settled,
+            readers_see_a_rename_whole,
+        }
+        trash::{
+            detached_directories_are_gone,
+            detached_directories_are_settled,
+            trash_is_reaped_in_steps,
+            the_deepest_directories_are_reaped,
         }
         races::{
             changes_of_many_names_do_not_meet,

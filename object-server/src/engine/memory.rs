@@ -267,4 +267,9 @@ mod tests {
     async fn memory_conforms() {
         crate::engine::conformance::run(Arc::new(Memory::new())).await;
     }
+
+    #[test]
+    fn memory_is_a_map() {
+        crate::engine::conformance::model::run(200, || (Arc::new(Memory::new()) as _, ()));
+    }
 }

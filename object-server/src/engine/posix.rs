@@ -29,6 +29,7 @@ mod children;
 mod confine;
 mod container;
 mod descriptors;
+mod directory;
 mod fresh;
 mod kept;
 mod name;
@@ -37,14 +38,19 @@ mod present;
 mod probe;
 mod publish;
 mod read;
+mod reap;
+mod rename;
 mod room;
 mod root;
+mod settle;
+mod spot;
 mod stage;
 mod store;
 mod stripes;
 mod temporary;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod tree;
 mod trouble;
 

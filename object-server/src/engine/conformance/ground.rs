@@ -11,8 +11,12 @@ use common::name::{AccountName, ContainerName, ObjectName};
 use common::{Etag, Properties, Timestamp};
 use md5::{Digest as _, Md5};
 
-use crate::engine::{ArcEngine, Changed, Committed, Decide, EngineError, Publication, Reader, Stage};
-use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, State, WriteId};
+use crate::engine::{
+    ArcEngine, Changed, Committed, Decide, Directory, EngineError, Publication, Reader, Stage, TreeCommitted,
+};
+use crate::node::{
+    AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
+};
 
 /// A PUT of an owner who lets everything happen, unless he is told otherwise.
 pub(crate) struct Plain {
@@ -66,6 +70,13 @@ pub(super) fn told() -> (Arc<AtomicBool>, Committed) {
     let teller = Arc::clone(&told);
     let committed = Box::new(move |_: &Changed| teller.store(true, Ordering::Release));
     (told, committed)
+}
+
+/// The same of a change of the tree.
+pub(super) fn told_of_tree() -> (Arc<AtomicBool>, TreeCommitted) {
+    let told = Arc::new(AtomicBool::new(false));
+    let teller = Arc::clone(&told);
+    (told, Box::new(move || teller.store(true, Ordering::Release)))
 }
 
 /// An owner who is not to be told, as nothing changes.
@@ -218,8 +229,93 @@ impl Ground {
         names
     }
 
+    /// An explicit directory.
+    pub(super) async fn make_directory(&self, name: &str) -> DirectoryAttributes {
+        let attributes = DirectoryAttributes {
+            id: WriteId::random().expect("there are random numbers"),
+            created: Timestamp::from_seconds(1_700_000_000),
+        };
+        let path = self.path(name);
+        let (told, committed) = told_of_tree();
+        let made = self.engine.make_directory(&path, attributes, committed).await;
+        made.unwrap_or_else(|error| panic!("{name:?} cannot be made: {error:?}"));
+        assert!(told.load(Ordering::Acquire), "the owner was not told");
+        attributes
+    }
+
+    pub(super) async fn remove_directory(&self, name: &str) -> bool {
+        let path = self.path(name);
+        let (told, committed) = told_of_tree();
+        let removed = self.engine.remove_directory(&path, committed).await;
+        let is_removed = removed.unwrap_or_else(|error| panic!("{name:?} cannot be removed: {error:?}"));
+        assert_eq!(told.load(Ordering::Acquire), is_removed);
+        is_removed
+    }
+
+    pub(super) async fn directory(&self, name: &str) -> Option<Directory> {
+        let path = self.path(name);
+        let found = self.engine.directory(&path).await;
+        found.unwrap_or_else(|error| panic!("{name:?} cannot be looked at: {error:?}"))
+    }
+
+    pub(super) async fn rename(&self, from: &str, to: &str) -> bool {
+        self.rename_path(&self.path(from), &self.path(to)).await
+    }
+
+    pub(super) async fn rename_path(&self, from: &Path, to: &Path) -> bool {
+        let (told, committed) = told_of_tree();
+        let id = WriteId::random().expect("there are random numbers");
+        let renamed = self.engine.rename(from, to, id, committed).await;
+        let is_renamed = renamed.unwrap_or_else(|error| panic!("{from:?} to {to:?}: {error:?}"));
+        assert_eq!(told.load(Ordering::Acquire), is_renamed);
+        is_renamed
+    }
+
+    pub(super) async fn detach(&self, name: &str, id: WriteId) -> bool {
+        let path = self.path(name);
+        let (told, committed) = told_of_tree();
+        let detached = self.engine.detach(&path, id, committed).await;
+        let is_detached = detached.unwrap_or_else(|error| panic!("{name:?} cannot be detached: {error:?}"));
+        assert_eq!(told.load(Ordering::Acquire), is_detached);
+        is_detached
+    }
+
+    /// All directories, by a walk, but the remains of implicit ones.
+    pub(super) async fn directories(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut pending = vec![String::new()];
+        while let Some(directory) = pending.pop() {
+            let children = self
+                .engine
+                .children(&self.account, &self.container, &directory)
+                .await;
+            for child in children.expect("a directory can be listed") {
+                let name = format!("{directory}{}", child.segment);
+                if name.ends_with('/') && self.directory(&name).await.is_some() {
+                    pending.push(name.clone());
+                    found.push(name);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// Removes everything, and the container, which must be empty then.
     pub(super) async fn leave_empty(&self) {
+        for name in self.directories().await.into_iter().rev() {
+            if self
+                .directory(&name)
+                .await
+                .is_some_and(|found| found.explicit.is_some())
+            {
+                assert!(
+                    self.detach(&name, WriteId::random().expect("there are random numbers"))
+                        .await
+                );
+            }
+        }
+        while self.engine.reap(100).await.expect("the trash can be emptied") {}
         for name in self.names().await {
             assert!(self.remove(&name).await.is_some(), "{name:?} was listed");
         }

@@ -104,7 +104,7 @@ impl Container {
         self.prune(name);
     }
 
-    /// Takes a directory out with all below it.
+    /// Takes a directory out with all below it. Those above it stay known until they are pruned.
     pub(super) fn take(&mut self, name: &str) -> Subtree {
         fn cut<T>(from: &mut BTreeMap<Arc<str>, T>, directory: &str) -> BTreeMap<Arc<str>, T> {
             let names: Vec<Arc<str>> = names_below(from, directory).map(Arc::from).collect();
@@ -114,12 +114,10 @@ impl Container {
             };
             names.into_iter().filter_map(cut).collect()
         }
-        let subtree = Subtree {
+        Subtree {
             objects: cut(&mut self.objects, name),
             directories: cut(&mut self.directories, name),
-        };
-        self.prune(name);
-        subtree
+        }
     }
 
     /// Puts a directory in under a name that nothing bears.
@@ -150,7 +148,7 @@ impl Container {
     }
 
     /// Forgets the implicit directories above a name in which nothing lies any more.
-    fn prune(&mut self, name: &str) {
+    pub(super) fn prune(&mut self, name: &str) {
         for (end, _) in name.match_indices('/') {
             let directory = &name[..=end];
             let is_implicit = self

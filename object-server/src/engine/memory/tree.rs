@@ -73,12 +73,15 @@ impl TreeEngine for Memory {
                 target.put(to_name, moved);
                 contents.trash.extend(bore.map(|bore| (replaced, bore)));
             } else {
-                let Some(object) = source.objects.get(from_name).cloned() else {
+                let Some(object) = source.objects.remove(from_name) else {
                     return Ok(false);
                 };
-                source.remove(from_name);
                 let target = contents.container(to).ok_or(EngineError::NoContainer)?;
                 target.objects.insert(to_name.into(), object);
+            }
+            // Only now, as it may have come to lie below one of those it left.
+            if let Some(source) = contents.container(from) {
+                source.prune(from_name);
             }
             committed();
             Ok(true)
@@ -107,7 +110,9 @@ impl TreeEngine for Memory {
             let name = path.object.as_str();
             let taken = contents.container(path).and_then(|container| {
                 container.directory(name)?;
-                Some(container.take(name))
+                let taken = container.take(name);
+                container.prune(name);
+                Some(taken)
             });
             let Some(taken) = taken else { return Ok(false) };
             contents.trash.insert(id, taken);

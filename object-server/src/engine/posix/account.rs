@@ -123,7 +123,7 @@ impl Store {
     pub(super) fn make_parents(&self, base: &OwnedFd, parents: &str) -> Result<OwnedFd, Trouble> {
         let mut current = confine::directory(base, "", Wait::Allowed)?;
         for component in parents.split_terminator('/') {
-            let encoded = node::encode(&super::attribute::DirectoryAttributes { implicit: true });
+            let encoded = node::encode(&super::attribute::StoredDirectory::implicit());
             let made = match confine::directory(&current, component, Wait::Allowed) {
                 Ok(directory) => Some(directory),
                 Err(Errno::NOENT) => self.make_directory(&current, component, &encoded)?,

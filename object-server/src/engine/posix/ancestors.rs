@@ -5,7 +5,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use super::attribute::DirectoryAttributes;
+use super::attribute::StoredDirectory;
 use super::confine::{self, Wait};
 use super::descriptors::Container;
 use super::fresh::SyncSet;
@@ -17,7 +17,8 @@ use crate::node;
 
 /// What became of a directory that may be empty.
 enum Pruned {
-    Removed,
+    /// And this is where it was.
+    Removed(OwnedFd),
     /// Somebody else was there first.
     Gone,
     /// Something lies in it, or it is not ours to remove.
@@ -54,16 +55,31 @@ impl Store {
             directory => return Ok(directory?),
         }
         let _stripe = self.stripes().lock(&container.path, path);
-        match rustix::fs::statat(parent, component, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => {}
-                FileType::RegularFile => self.stand_aside(container, parent, component, path)?,
-                _ => return Err(in_the_way()),
-            },
-        }
+        self.make_way(container, parent, component, path)?;
         self.open_or_make(container, parent, component, path)
+    }
+
+    /// Has a file stand aside that bears the name of a directory. Whether such a directory is there; for one who holds the
+    /// stripe.
+    pub(super) fn make_way(
+        &self,
+        container: &Container,
+        parent: &OwnedFd,
+        component: &str,
+        path: &str,
+    ) -> Result<bool, Trouble> {
+        let stat = match rustix::fs::statat(parent, component, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(false),
+            stat => stat?,
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Ok(true),
+            FileType::RegularFile => {
+                self.stand_aside(container, parent, component, path)?;
+                Ok(false)
+            }
+            _ => Err(in_the_way()),
+        }
     }
 
     /// Opens a directory or makes it. Needs no stripe: when two make it at once, one finds the other's.
@@ -78,11 +94,11 @@ impl Store {
             Err(Errno::NOENT) => {}
             directory => return Ok(directory?),
         }
-        let encoded = node::encode(&DirectoryAttributes { implicit: true });
+        let encoded = node::encode(&StoredDirectory::implicit());
         match self.make_directory(parent, component, &encoded)? {
             Some(directory) => {
                 if self.is_durable() {
-                    self.fresh().add(format!("{}/{path}", container.path));
+                    self.fresh().add(container.below_root(path));
                 }
                 Ok(directory)
             }
@@ -147,26 +163,25 @@ impl Store {
     /// are empty. What cannot be removed stays: it is no failure of the change that left them empty.
     pub(super) fn prune(&self, container: &Container, path: &str, sync: &mut SyncSet) {
         let mut path = path;
+        let mut emptied = None;
         while !path.is_empty() {
             let (above, last) = place::split(path);
             match self.prune_one(container, path, above, last) {
-                Ok(Pruned::Removed) => {
-                    let full = format!("{}/{path}", container.path);
-                    self.fresh().remove(&full);
-                    sync.directory(match above {
-                        "" => container.path.clone(),
-                        above => format!("{}/{above}", container.path),
-                    });
+                Ok(Pruned::Removed(parent)) => {
+                    self.fresh().remove(&container.below_root(path));
+                    emptied = Some(parent);
                 }
                 Ok(Pruned::Gone) => {}
-                Ok(Pruned::Kept) => return,
+                Ok(Pruned::Kept) => break,
                 Err(error) => {
                     tracing::warn!(container = container.path, path, %error, "A directory could not be pruned");
-                    return;
+                    break;
                 }
             }
             path = above;
         }
+        // Open, as by the time of the sync it may bear another name; those that lay in it are gone.
+        emptied.into_iter().for_each(|directory| sync.open(directory));
     }
 
     fn prune_one(
@@ -187,7 +202,7 @@ impl Store {
             Some(_) => {}
         }
         match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(Pruned::Removed),
+            Ok(()) => Ok(Pruned::Removed(parent)),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Pruned::Kept),
             Err(Errno::NOENT) => Ok(Pruned::Gone),
             Err(error) => Err(error.into()),
@@ -196,7 +211,12 @@ impl Store {
 
     /// Whether a directory was made by us, only for what lies in it.
     pub(super) fn is_implicit(&self, directory: &OwnedFd) -> Result<bool, Trouble> {
-        let read = self.read_attributes::<DirectoryAttributes>(directory, Wait::Allowed)?;
-        Ok(read.is_some_and(|read| read.attributes.implicit))
+        Ok(self.stored_directory(directory)?.explicit().is_none())
+    }
+
+    /// What a directory carries, or would if we had made it.
+    pub(super) fn stored_directory(&self, directory: &OwnedFd) -> Result<StoredDirectory, Trouble> {
+        let read = self.read_attributes::<StoredDirectory>(directory, Wait::Allowed)?;
+        Ok(read.map(|read| read.attributes).unwrap_or_default())
     }
 }

@@ -15,7 +15,7 @@ use super::confine::Wait;
 use super::store::Store;
 use super::trouble::Trouble;
 use crate::engine::EngineError;
-use crate::node::{self, ObjectAttributes, WriteId};
+use crate::node::{self, DirectoryAttributes, ObjectAttributes, WriteId};
 
 const NAME: &CStr = c"user.stobj";
 
@@ -23,11 +23,62 @@ const NAME: &CStr = c"user.stobj";
 const POINTER: u8 = b'>';
 
 /// What a directory below a container carries.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct DirectoryAttributes {
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct StoredDirectory {
     /// Whether it was only made for what lies in it, and goes with the last of that.
     #[serde(default)]
-    pub(super) implicit: bool,
+    implicit: bool,
+    /// The write that made it explicit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    id: WriteId,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "is_default")]
+    created: Timestamp,
+    /// Under this id it goes to the trash, should it be found where what takes its place came from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    replaced: WriteId,
+}
+
+impl StoredDirectory {
+    /// One that is only there for what lies in it.
+    pub(super) fn implicit() -> Self {
+        Self {
+            implicit: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same, about to be replaced.
+    pub(super) fn replaced(self, id: WriteId) -> Self {
+        Self { replaced: id, ..self }
+    }
+
+    /// Whether this write replaced it.
+    pub(super) fn is_replaced(&self, id: WriteId) -> bool {
+        self.replaced == id && id != WriteId::default()
+    }
+
+    /// What an explicit one carries; `None`: it is implicit.
+    pub(super) fn explicit(&self) -> Option<DirectoryAttributes> {
+        (!self.implicit).then_some(DirectoryAttributes {
+            id: self.id,
+            created: self.created,
+        })
+    }
+}
+
+impl From<DirectoryAttributes> for StoredDirectory {
+    fn from(attributes: DirectoryAttributes) -> Self {
+        Self {
+            id: attributes.id,
+            created: attributes.created,
+            ..Self::default()
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What an account's directory carries.
@@ -207,6 +258,11 @@ pub(super) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> 
     Ok(())
 }
 
+/// The overflow file that holds the attributes of a node, if one does.
+pub(super) fn pointed_to(node: impl AsFd) -> Result<Option<OverflowId>, Errno> {
+    Ok(read_raw(node)?.as_deref().and_then(OverflowId::pointed_to))
+}
+
 /// Puts an attribute on a node as it is.
 pub(super) fn write_raw(node: impl AsFd, raw: &[u8]) -> Result<(), Errno> {
     rustix::fs::fsetxattr(node, NAME, raw, XattrFlags::empty())
@@ -285,7 +341,7 @@ mod tests {
             assert_eq!(OverflowId::pointed_to(raw), None);
         }
         assert_eq!(
-            OverflowId::pointed_to(&node::encode(&DirectoryAttributes { implicit: true })),
+            OverflowId::pointed_to(&node::encode(&StoredDirectory::implicit())),
             None
         );
     }

@@ -132,9 +132,9 @@ impl Store {
         Ok(sync.postpone(self, ""))
     }
 
-    /// Removes the directories of ours below a container that a crash left empty, leaves first. The container itself
-    /// goes in one step behind them, or stays as it was.
-    fn remove_empty_directories(&self, container: &OwnedFd) -> Result<(), EngineError> {
+    /// Removes the directories of ours below a container, or another directory, that a crash left empty, leaves first. It
+    /// itself goes in one step behind them, or stays as it was.
+    pub(super) fn remove_empty_directories(&self, container: &OwnedFd) -> Result<(), EngineError> {
         let mut path = String::new();
         loop {
             let directory = confine::existing_directory(container, &path, Wait::Allowed)?;
@@ -177,7 +177,7 @@ impl Store {
     }
 }
 
-fn remove_directory(parent: &OwnedFd, last: &str) -> Result<(), EngineError> {
+pub(super) fn remove_directory(parent: &OwnedFd, last: &str) -> Result<(), EngineError> {
     match rustix::fs::unlinkat(parent, last, AtFlags::REMOVEDIR) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => Err(EngineError::NotEmpty),
         answer => Ok(answer?),

@@ -23,6 +23,16 @@ pub(super) struct Container {
     pub(super) path: String,
 }
 
+impl Container {
+    /// The path below the root of what lies at `path` in it.
+    pub(super) fn below_root(&self, path: &str) -> String {
+        match path {
+            "" => self.path.clone(),
+            path => format!("{}/{path}", self.path),
+        }
+    }
+}
+
 type Key = (AccountName, ContainerName);
 
 /// A cache in two generations: when the young one is full it becomes the old one, and what nobody asked for since is

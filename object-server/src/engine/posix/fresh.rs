@@ -38,6 +38,21 @@ impl Fresh {
         self.0.lock().made.remove(path);
     }
 
+    /// What is at and below `path` is no longer there.
+    pub(super) fn remove_below(&self, path: &str) {
+        self.0.lock().made.retain(|made, _| !is_below(made, path));
+    }
+
+    /// Adds the fresh ones at and below `path` to what is to be synced.
+    fn collect_below(&self, path: &str, sync: &mut SyncSet) {
+        for (made, &number) in &self.0.lock().made {
+            if is_below(made, path) {
+                sync.directories.insert(made.clone());
+                sync.fresh.push((made.clone(), number));
+            }
+        }
+    }
+
     /// Adds the fresh ones among `path` and its ancestors to what is to be synced.
     fn collect(&self, path: &str, sync: &mut SyncSet) {
         let directories = self.0.lock();
@@ -65,6 +80,12 @@ impl Fresh {
             }
         }
     }
+}
+
+/// Whether `path` is `above` or lies below it.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is left to do until a change is durable.
@@ -105,6 +126,30 @@ impl SyncSet {
         self.prepare(store, path);
         let store = Arc::clone(store);
         Unsynced::new(super::blocking(move || Ok(self.sync(&store)?)))
+    }
+
+    /// What is at `from`, below the root, is about to move to `to`: makes durable what is fresh at and above both, and with a
+    /// directory what is below. Whoever looks for what is fresh above an object by the name it had then finds nothing, and needs nothing.
+    pub(super) fn before_rename(
+        store: &Store,
+        from: &str,
+        to: &str,
+        is_directory: bool,
+    ) -> Result<(), Trouble> {
+        if !store.is_durable() {
+            return Ok(());
+        }
+        let mut sync = Self::default();
+        for path in [from, to] {
+            store.fresh().collect(path, &mut sync);
+            if is_directory {
+                store.fresh().collect_below(path, &mut sync);
+            }
+        }
+        match sync.directories.is_empty() {
+            true => Ok(()),
+            false => sync.sync(store),
+        }
     }
 
     fn prepare(&mut self, store: &Store, path: &str) {

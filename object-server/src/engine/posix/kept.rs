@@ -147,6 +147,12 @@ impl Kept {
         }
     }
 
+    /// A directory is about to change its name, and all below with it: when this is dropped, also after a failure,
+    /// everything is let go.
+    pub(super) const fn moving(&self) -> Moving<'_> {
+        Moving { kept: self }
+    }
+
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
         let index = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
         &self.shards[index]
@@ -166,6 +172,24 @@ impl Drop for Changing<'_> {
         shard.epoch += 1;
         shard.young.remove(&self.hash);
         shard.old.remove(&self.hash);
+    }
+}
+
+/// A move of many objects under way.
+#[derive(Debug)]
+pub(super) struct Moving<'a> {
+    kept: &'a Kept,
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        for shard in &self.kept.shards {
+            let mut shard = shard.lock();
+            shard.epoch += 1;
+            let closed = (std::mem::take(&mut shard.young), std::mem::take(&mut shard.old));
+            drop(shard);
+            drop(closed);
+        }
     }
 }
 

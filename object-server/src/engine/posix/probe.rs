@@ -21,6 +21,8 @@ pub(super) struct Abilities {
     pub(super) unnamed_files: bool,
     /// A rename can be told to replace nothing.
     pub(super) rename_noreplace: bool,
+    /// Two nodes can exchange their names in one step.
+    pub(super) rename_exchange: bool,
     /// Reads can be told not to wait for a disk.
     pub(super) nowait_reads: bool,
     /// A file's modification time stays what it is when the data goes to the disk.
@@ -60,6 +62,7 @@ pub(super) fn probe(path: &Path, temporary: &OwnedFd) -> Result<Abilities, Engin
     Ok(Abilities {
         unnamed_files: has_unnamed_files(temporary),
         rename_noreplace: has_noreplace(temporary)?,
+        rename_exchange: has_exchange(temporary)?,
         nowait_reads,
         steady_times,
         inline_attribute_bytes,
@@ -108,6 +111,16 @@ fn has_noreplace(temporary: &OwnedFd) -> Result<bool, Errno> {
         let _ = rustix::fs::unlinkat(temporary, name, AtFlags::empty());
     }
     Ok(renamed.is_ok())
+}
+
+fn has_exchange(temporary: &OwnedFd) -> Result<bool, Errno> {
+    create(temporary, "one")?;
+    create(temporary, "other")?;
+    let exchanged = rustix::fs::renameat_with(temporary, "one", temporary, "other", RenameFlags::EXCHANGE);
+    for name in ["one", "other"] {
+        rustix::fs::unlinkat(temporary, name, AtFlags::empty())?;
+    }
+    Ok(exchanged.is_ok())
 }
 
 fn has_nowait_reads(file: &OwnedFd) -> bool {

@@ -12,7 +12,7 @@ use super::confine::{self, Node, Wait};
 use super::descriptors::Container;
 use super::fresh::SyncSet;
 use super::place::{self, Place};
-use super::present::Slot;
+use super::present::{Present, Slot};
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::{Trouble, in_the_way};
@@ -22,13 +22,14 @@ use crate::node::{self, ObjectAttributes};
 /// How often a change is tried again when others prune or convert what it was about to use.
 const ATTEMPTS: usize = 100;
 
-/// The path of a node of a container below the root.
-fn below_root(container: &Container, path: &str) -> String {
-    if path.is_empty() {
-        container.path.clone()
-    } else {
-        format!("{}/{path}", container.path)
-    }
+/// Where a file is to go.
+pub(super) struct Target {
+    /// `None`: the directory that holds the plain form.
+    pub(super) directory: Option<OwnedFd>,
+    pub(super) last: String,
+    /// Whether a file is there already.
+    pub(super) replaces: bool,
+    is_escaped: bool,
 }
 
 impl Store {
@@ -64,7 +65,7 @@ impl Store {
                         new: Some(new),
                     };
                     publication.committed(&changed);
-                    sync.finish(self, &below_root(&container, place.parent()))?;
+                    sync.finish(self, &container.below_root(place.parent()))?;
                     return Ok(changed);
                 }
                 // Pruned or converted meanwhile; or the container is another one now.
@@ -113,34 +114,70 @@ impl Store {
                 .map_err(EngineError::Refused)?;
             *old = Some(present.attributes().cloned());
         }
-        let stays_escaped = match (&present.plain, &present.escaped) {
+        let target = self.target(container, place, &parent, &present)?;
+        let directory = target.directory.as_ref().unwrap_or(&parent);
+        staged.place(directory, &target.last, target.replaces)?;
+        self.took_its_place(&parent, place, &present, target, sync)?;
+        sync.open(parent);
+        Ok(())
+    }
+
+    /// Under which of its two names an object is stored, given what stands there.
+    pub(super) fn target(
+        &self,
+        container: &Container,
+        place: &Place,
+        parent: &OwnedFd,
+        present: &Present,
+    ) -> Result<Target, Trouble> {
+        let is_escaped = match (&present.plain, &present.escaped) {
             (Slot::Other, _) => true,
             (Slot::Absent, escaped) => escaped.is_file(),
             (Slot::File(_), _) => false,
         };
-        if stays_escaped {
-            let escaped = place.escaped_last().ok_or_else(in_the_way)?;
-            if matches!(present.escaped, Slot::Other) {
-                return Err(in_the_way());
-            }
-            let (chunk, last) = place::split(&escaped);
-            let directory = self.escaped_directory(container, place, &parent, chunk)?;
-            staged.place(
-                directory.as_ref().unwrap_or(&parent),
-                last,
-                present.escaped.is_file(),
-            )?;
-            sync.garbage(present.escaped.overflow());
-            directory.into_iter().for_each(|directory| sync.open(directory));
-        } else {
-            staged.place(&parent, place.last(), present.plain.is_file())?;
-            present.garbage(sync);
-            if present.escaped.is_file() {
-                self.pass("publish:before_unlink")?;
-                self.unlink_escaped(&parent, place, sync)?;
-            }
+        if !is_escaped {
+            return Ok(Target {
+                directory: None,
+                last: place.last().to_owned(),
+                replaces: present.plain.is_file(),
+                is_escaped,
+            });
         }
-        sync.open(parent);
+        let escaped = place.escaped_last().ok_or_else(in_the_way)?;
+        if matches!(present.escaped, Slot::Other) {
+            return Err(in_the_way());
+        }
+        let (chunk, last) = place::split(&escaped);
+        Ok(Target {
+            directory: self.escaped_directory(container, place, parent, chunk)?,
+            last: last.to_owned(),
+            replaces: present.escaped.is_file(),
+            is_escaped,
+        })
+    }
+
+    /// An object took the place of what was there: what is left of that goes. `parent` itself is synced by the caller.
+    pub(super) fn took_its_place(
+        &self,
+        parent: &OwnedFd,
+        place: &Place,
+        present: &Present,
+        target: Target,
+        sync: &mut SyncSet,
+    ) -> Result<(), Trouble> {
+        target
+            .directory
+            .into_iter()
+            .for_each(|directory| sync.open(directory));
+        if target.is_escaped {
+            sync.garbage(present.escaped.overflow());
+            return Ok(());
+        }
+        present.garbage(sync);
+        if present.escaped.is_file() {
+            self.pass("publish:before_unlink")?;
+            self.unlink_escaped(parent, place, sync)?;
+        }
         Ok(())
     }
 
@@ -162,7 +199,12 @@ impl Store {
     }
 
     /// Removes the escaped form; `parent` itself is synced by the caller.
-    fn unlink_escaped(&self, parent: &OwnedFd, place: &Place, sync: &mut SyncSet) -> Result<(), Trouble> {
+    pub(super) fn unlink_escaped(
+        &self,
+        parent: &OwnedFd,
+        place: &Place,
+        sync: &mut SyncSet,
+    ) -> Result<(), Trouble> {
         let Some(escaped) = place.escaped_last() else {
             return Ok(());
         };

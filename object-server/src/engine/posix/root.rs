@@ -27,6 +27,7 @@ pub(super) struct Root {
     pub(super) temporary: OwnedFd,
     pub(super) overflow: OwnedFd,
     pub(super) accounts: OwnedFd,
+    pub(super) trash: OwnedFd,
     identity: Vec<u8>,
     /// Held, never used.
     _lock: OwnedFd,
@@ -62,6 +63,7 @@ impl Root {
             temporary: make_directory(&private, "temporary")?,
             overflow: make_directory(&private, "overflow")?,
             accounts: make_directory(&private, "accounts")?,
+            trash: make_directory(&private, "trash")?,
             path,
             directory,
             identity,

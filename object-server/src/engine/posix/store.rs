@@ -15,6 +15,7 @@ use super::probe::{self, Abilities};
 use super::room::Room;
 use super::root::{self, Root};
 use super::stripes::Stripes;
+use super::trash::Held;
 use super::trouble::Trouble;
 use crate::engine::EngineError;
 use crate::engine::posix::Settings;
@@ -32,6 +33,7 @@ pub(super) struct Store {
     fresh: Fresh,
     descriptors: Descriptors,
     kept: Kept,
+    held: Held,
     room: Arc<Room>,
     points: FailurePoints,
     next_number: AtomicU64,
@@ -58,6 +60,7 @@ impl Store {
             fresh: Fresh::default(),
             descriptors: Descriptors::default(),
             kept: Kept::default(),
+            held: Held::default(),
             room: Arc::default(),
             points: settings.failure_points.clone(),
             next_number: AtomicU64::new(root::random()?),
@@ -127,6 +130,11 @@ impl Store {
         &self.kept
     }
 
+    /// What is not to be reaped yet.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// Memory for bodies.
     pub(super) fn room(&self) -> &Arc<Room> {
         &self.room
@@ -151,6 +159,10 @@ impl Store {
 
     pub(super) fn accounts(&self) -> &OwnedFd {
         &self.root.accounts
+    }
+
+    pub(super) fn trash(&self) -> &OwnedFd {
+        &self.root.trash
     }
 
     pub(super) fn private(&self) -> PathBuf {

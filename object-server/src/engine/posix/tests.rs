@@ -138,6 +138,19 @@ async fn nothing_is_left(root: &FilePath) {
     assert_eq!(entries(&root.join("AUTH_conformance")), Vec::<String>::new());
     until_empty(&root.join(".stobj/temporary")).await;
     until_empty(&root.join(".stobj/overflow")).await;
+    until_empty(&root.join(".stobj/trash")).await;
+}
+
+#[test]
+fn posix_is_a_map() {
+    let settings = Settings {
+        durability: Durability::Relaxed,
+        ..Settings::default()
+    };
+    conformance::model::run(100, || {
+        let root = tempfile::tempdir().unwrap();
+        (Arc::new(Posix::open(root.path(), &settings).unwrap()) as _, root)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,22 +165,25 @@ async fn posix_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn posix_conforms_on_a_poor_file_system() {
     let directory = tempfile::tempdir().unwrap();
-    let root = Root::open(directory.path()).unwrap();
-    let abilities = Abilities {
-        unnamed_files: false,
-        rename_noreplace: false,
-        nowait_reads: false,
-        steady_times: false,
-        inline_attribute_bytes: 256,
-    };
     let settings = Settings {
         durability: Durability::Relaxed,
         ..Settings::default()
     };
-    let store = Store::new(root, abilities, &settings).unwrap();
-    conformance::run(Arc::new(Posix {
-        store: Arc::new(store),
-    }))
-    .await;
+    conformance::run(Arc::new(poor(directory.path(), &settings))).await;
     nothing_is_left(directory.path()).await;
+}
+
+fn poor(root: &FilePath, settings: &Settings) -> Posix {
+    let root = Root::open(root).unwrap();
+    let abilities = Abilities {
+        unnamed_files: false,
+        rename_noreplace: false,
+        rename_exchange: false,
+        nowait_reads: false,
+        steady_times: false,
+        inline_attribute_bytes: 256,
+    };
+    Posix {
+        store: Arc::new(Store::new(root, abilities, settings).unwrap()),
+    }
 }

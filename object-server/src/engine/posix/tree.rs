@@ -3,59 +3,68 @@
 use common::functional::object::Path;
 
 use super::Posix;
-use crate::engine::{Directory, EngineError, EngineFuture, TreeCommitted, TreeEngine};
+use crate::engine::{Directory, EngineFuture, TreeCommitted, TreeEngine};
 use crate::node::{DirectoryAttributes, WriteId};
 
-/// As long as this engine has none of them.
-fn not_yet<'a, T: 'a>() -> EngineFuture<'a, T> {
-    Box::pin(async { Err(EngineError::Io(std::io::ErrorKind::Unsupported.into())) })
-}
-
 impl TreeEngine for Posix {
-    fn directory<'a>(&'a self, _: &'a Path) -> EngineFuture<'a, Option<Directory>> {
-        not_yet()
+    fn directory<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<Directory>> {
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.find_directory(&path)))
     }
 
     fn make_directory<'a>(
         &'a self,
-        _: &'a Path,
-        _: DirectoryAttributes,
-        _: TreeCommitted,
+        path: &'a Path,
+        attributes: DirectoryAttributes,
+        committed: TreeCommitted,
     ) -> EngineFuture<'a, ()> {
-        not_yet()
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.make_explicit(&path, attributes, committed)))
     }
 
-    fn remove_directory<'a>(&'a self, _: &'a Path, _: TreeCommitted) -> EngineFuture<'a, bool> {
-        not_yet()
+    fn remove_directory<'a>(&'a self, path: &'a Path, committed: TreeCommitted) -> EngineFuture<'a, bool> {
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.remove_explicit(&path, committed)))
     }
 
-    fn identity<'a>(&'a self, _: &'a Path) -> EngineFuture<'a, Option<u64>> {
-        not_yet()
+    fn identity<'a>(&'a self, path: &'a Path) -> EngineFuture<'a, Option<u64>> {
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.find_identity(&path)))
     }
 
     fn rename<'a>(
         &'a self,
-        _: &'a Path,
-        _: &'a Path,
-        _: WriteId,
-        _: TreeCommitted,
+        from: &'a Path,
+        to: &'a Path,
+        replaced: WriteId,
+        committed: TreeCommitted,
     ) -> EngineFuture<'a, bool> {
-        not_yet()
+        let (from, to) = (from.clone(), to.clone());
+        Box::pin(self.job(move |store| store.rename(&from, &to, replaced, committed)))
     }
 
-    fn settle_rename<'a>(&'a self, _: &'a Path, _: &'a Path, _: u64, _: WriteId) -> EngineFuture<'a, bool> {
-        not_yet()
+    fn settle_rename<'a>(
+        &'a self,
+        from: &'a Path,
+        to: &'a Path,
+        identity: u64,
+        replaced: WriteId,
+    ) -> EngineFuture<'a, bool> {
+        let (from, to) = (from.clone(), to.clone());
+        Box::pin(self.job(move |store| store.settle_rename(&from, &to, identity, replaced)))
     }
 
-    fn detach<'a>(&'a self, _: &'a Path, _: WriteId, _: TreeCommitted) -> EngineFuture<'a, bool> {
-        not_yet()
+    fn detach<'a>(&'a self, path: &'a Path, id: WriteId, committed: TreeCommitted) -> EngineFuture<'a, bool> {
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.detach(&path, id, committed)))
     }
 
-    fn settle_detach<'a>(&'a self, _: &'a Path, _: u64, _: WriteId) -> EngineFuture<'a, bool> {
-        not_yet()
+    fn settle_detach<'a>(&'a self, path: &'a Path, identity: u64, id: WriteId) -> EngineFuture<'a, bool> {
+        let path = path.clone();
+        Box::pin(self.job(move |store| store.settle_detach(&path, identity, id)))
     }
 
-    fn reap(&self, _: usize) -> EngineFuture<'_, bool> {
-        not_yet()
+    fn reap(&self, entries: usize) -> EngineFuture<'_, bool> {
+        Box::pin(self.job(move |store| store.reap(entries)))
     }
 }
