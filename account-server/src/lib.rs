@@ -16,6 +16,7 @@ mod settings;
 mod sql;
 mod table;
 mod totals;
+mod tree;
 mod users;
 mod writer;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::functional::Answer;
 use common::functional::firewall::ListDisabled;
-use common::functional::mirror::{ListAccount, ListContainer, Totals};
+use common::functional::mirror::{ListAccount, ListContainer, Totals, Tree};
 use common::functional::policy::Fetch;
 use common::functional::record::List;
 use common::{Error, Timestamp};
@@ -15,7 +15,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, policy, records, totals};
+use crate::{disabled, listing, mirror, policy, records, totals, tree};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) enum Question {
     ListContainer(ListContainer),
     /// What a directory holds.
     Totals(Totals),
+    /// A container or a directory as nested nodes, at this time.
+    Tree(Tree, Timestamp),
     /// What decides, at this time.
     Policy(Fetch, Timestamp),
     /// A page of the operation record.
@@ -140,6 +142,7 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
         Question::Totals(totals) => Answer::MirrorTotals(totals::of_directory(connection, totals).await?),
+        Question::Tree(asked, now) => Answer::MirrorTree(tree::page(connection, asked, *now).await?),
         Question::Policy(fetch, now) => Answer::PolicyFetch(policy::fetch(connection, *fetch, *now).await?),
         Question::Records(list) => Answer::RecordList(records::list(connection, list).await?),
         Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),

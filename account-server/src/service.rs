@@ -44,6 +44,7 @@ impl Inner {
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
             Action::MirrorTotals(totals) => Question::Totals(totals),
+            Action::MirrorTree(tree) => Question::Tree(tree, request.context.timestamp),
             Action::RecordList(list) => {
                 records::check(&list)?;
                 Question::Records(list)

@@ -26,4 +26,6 @@ mod statements;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tree;
+#[cfg(test)]
 mod users;

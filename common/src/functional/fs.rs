@@ -100,7 +100,7 @@ pub struct Tree {
     /// The directory, whose name ends in a slash; none is the whole container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<ObjectName>,
-    /// So many levels of children, at least one; none is one.
+    /// So many levels of children, at least one and at most [`MAX_TREE_DEPTH`]; none is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
     /// At most so many nodes all together; none, or more, is [`MAX_TREE`].
@@ -113,6 +113,9 @@ pub struct Tree {
 
 /// The most nodes in a page of a tree.
 pub const MAX_TREE: usize = 10_000;
+
+/// The most levels in a page of a tree: what is nested deeper cannot be read by every program.
+pub const MAX_TREE_DEPTH: usize = 50;
 
 /// A node of a tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,5 +164,25 @@ mod tests {
         assert!(serde_json::from_str::<Move>(&json).unwrap().overwrite);
         let misspelt = json.replace("\"source\"", "\"overwrites\": false, \"source\"");
         assert!(serde_json::from_str::<Move>(&misspelt).is_err());
+    }
+
+    #[test]
+    fn the_deepest_page_of_a_tree_can_be_read() {
+        let node = |children: Option<Vec<TreeNode>>| TreeNode {
+            name: "a/".into(),
+            kind: TreeKind::Directory,
+            objects: 1,
+            bytes: 1,
+            children,
+            next: None,
+        };
+        let deepest = (0..MAX_TREE_DEPTH).fold(node(None), |child, _| node(Some(vec![child])));
+        let page = super::super::mirror::TreePage::Node(Some(deepest));
+        let answer = super::super::Answer::MirrorTree(page);
+        let json = serde_json::to_vec(&answer).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<super::super::Answer>(&json).unwrap(),
+            answer
+        );
     }
 }

@@ -223,7 +223,7 @@ pub struct Tree {
     /// The directory, whose name ends in a slash; none is the whole container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<ObjectName>,
-    /// So many levels of children.
+    /// So many levels of children, at most [`MAX_TREE_DEPTH`](super::fs::MAX_TREE_DEPTH).
     pub depth: usize,
     /// At most so many nodes, the outermost one not counted, and never more than [`MAX_TREE`](super::fs::MAX_TREE).
     pub limit: usize,
