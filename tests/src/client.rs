@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::body::Body;
+use common::body::{Body, BoxError};
 use http::{HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -226,8 +226,8 @@ impl Request {
     /// Sends the request and waits for the whole answer.
     ///
     /// # Errors
-    /// When the connection breaks.
-    pub async fn send(self) -> Result<Response, hyper::Error> {
+    /// When nobody listens, or the connection breaks.
+    pub async fn send(self) -> Result<Response, BoxError> {
         let shown = format!("{} {} {:?}", self.method, self.target, self.headers);
         let endpoint = Arc::clone(&self.endpoint);
         let mut connection = endpoint.connection().await?;
@@ -239,7 +239,7 @@ impl Request {
                     connection = endpoint.connect().await?;
                     connection.send_request(request).await?
                 }
-                None => return Err(error.into_error()),
+                None => return Err(error.into_error().into()),
             },
         };
         let (head, body) = answer.into_parts();
@@ -300,7 +300,7 @@ impl Endpoint {
     }
 
     /// One that is idle, or a new one.
-    async fn connection(&self) -> Result<SendRequest<Body>, hyper::Error> {
+    async fn connection(&self) -> Result<SendRequest<Body>, BoxError> {
         loop {
             let Some(mut connection) = self.idle.lock().pop() else {
                 break;
@@ -312,10 +312,8 @@ impl Endpoint {
         self.connect().await
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, hyper::Error> {
-        let stream = TcpStream::connect(&self.address)
-            .await
-            .expect("the server listens");
+    async fn connect(&self) -> Result<SendRequest<Body>, BoxError> {
+        let stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true).expect("a TCP socket takes TCP_NODELAY");
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);

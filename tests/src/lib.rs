@@ -14,6 +14,7 @@ pub mod program;
 pub mod raw;
 pub mod response;
 pub mod server;
+pub mod tree_worker;
 
 pub use client::Client;
 pub use cluster::{Cluster, Socket};
@@ -24,6 +25,7 @@ pub use process::Process;
 pub use raw::Connection;
 pub use response::Response;
 pub use server::{Database, Server, Shape};
+pub use tree_worker::TreeWorker;
 
 use md5::{Digest as _, Md5};
 
