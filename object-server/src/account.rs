@@ -10,7 +10,6 @@ use common::functional::{self, Context, info};
 use common::name::AccountName;
 use common::{Body, Error, Outcome, Properties};
 
-use crate::checkpoint::Counters;
 use crate::journal::Action;
 use crate::mirror_feed::account_row;
 use crate::node::{AccountAttributes, NodePath, State, WriteId};
@@ -266,7 +265,7 @@ impl Owner {
                 attributes.clone(),
                 Vec::new(),
                 last_seq,
-                Counters::default(),
+                Default::default(),
             );
             let begun = owner.begin(
                 &account,

@@ -13,24 +13,29 @@
 //! | 8 | `stobjcnt` |
 //! | u32, little-endian | version, 1 |
 //! | u32, little-endian | CRC-32C of all that follows |
-//! | the rest | MessagePack map `{account_id, term, through_seq, mirrored_seq, containers: {name: {objects, bytes}}}` |
+//! | the rest | MessagePack map `{account_id, term, through_seq, mirrored_seq, containers: {name: {objects, bytes}}, longest: {name: bytes}, disabled: {name: [object]}}` |
+//!
+//! `longest` says of a container that no name in it is longer, where that is known. `disabled` are the objects that are switched
+//! off; without it nobody knows, and the account is counted again.
 //!
 //! Keys are added with a default, never renamed, never given another meaning; unknown keys are passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use common::Error;
-use common::name::ContainerName;
+use common::name::{ContainerName, ObjectName};
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
 
 mod counters;
+mod names;
 
 pub use counters::{Counters, Totals};
+pub use names::Names;
 
 /// The counters of an account as of one change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +50,12 @@ pub struct Checkpoint {
     pub mirrored_seq: u64,
     /// What each container holds.
     pub containers: BTreeMap<ContainerName, Count>,
+    /// No name of a container is longer than this many bytes.
+    #[serde(default)]
+    pub longest: BTreeMap<ContainerName, usize>,
+    /// The objects that are switched off.
+    #[serde(default)]
+    pub disabled: Option<BTreeMap<ContainerName, BTreeSet<ObjectName>>>,
 }
 
 /// What a container holds.
@@ -167,6 +178,13 @@ mod tests {
             term: 1,
             through_seq: (1 << 40) + 7,
             mirrored_seq: 3,
+            longest: containers.keys().map(|name| (name.clone(), 9)).collect(),
+            disabled: Some(
+                containers
+                    .keys()
+                    .map(|name| (name.clone(), [ObjectName::new("d/o").unwrap()].into()))
+                    .collect(),
+            ),
             containers,
         }
     }

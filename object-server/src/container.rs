@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use common::functional::Context;
-use common::functional::container::{Delete, Head, Info, List, Listing, Post, Put, Written};
+use common::functional::container::{Delete, Entry, Head, Info, List, Listing, Post, Put, Written};
 use common::functional::mirror::{ListContainer, Node};
-use common::{Body, Error, Properties};
+use common::{Body, Error, Properties, Timestamp};
 
 use crate::account::uncancelled;
 use crate::journal::Action;
@@ -15,6 +15,9 @@ use crate::owner::{Account, Container, Owner, PRESENT, record};
 
 const METADATA: &str = "x-container-meta-";
 
+/// So often a page is read from storage while tree operations come between.
+const MAX_READINGS: usize = 3;
+
 /// The only storage policy.
 const DEFAULT_POLICY: &str = "default";
 
@@ -23,6 +26,7 @@ impl Owner {
         let (account, container, _) = self
             .admit(&head.account, &head.container, context, Body::empty())
             .await?;
+        container.renames().await;
         Ok(account.container_info(&container))
     }
 
@@ -30,6 +34,8 @@ impl Owner {
         let (account, container, _) = self
             .admit(&list.account, &list.container, context, Body::empty())
             .await?;
+        // What a reader saw in storage must not be missing here.
+        container.renames().await;
         let info = account.container_info(&container);
         let now = context.timestamp;
         let entries = match self.mirrored(&account).await {
@@ -47,13 +53,32 @@ impl Owner {
         };
         let entries = match entries {
             Some(entries) => entries,
-            None => {
-                self.tree_listing
-                    .page(&list.account, &list.container, &list.query, now)
-                    .await?
-            }
+            None => self.read_tree(&list, &container, now).await?,
         };
         Ok(Listing { info, entries })
+    }
+
+    /// A page read from storage. A tree operation meanwhile could have it show an object twice, or never: then it is read
+    /// again, at last with tree operations kept off.
+    async fn read_tree(
+        &self,
+        list: &List,
+        container: &Container,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>, Error> {
+        let page = || {
+            self.tree_listing
+                .page(&list.account, &list.container, &list.query, now)
+        };
+        for _ in 0..MAX_READINGS {
+            let renames = container.renames().await;
+            let entries = page().await?;
+            if container.renames().await == renames {
+                return Ok(entries);
+            }
+        }
+        let _no_renames = container.lock.shared().await;
+        page().await
     }
 
     pub(crate) async fn put_container(

@@ -15,6 +15,7 @@ mod quota;
 mod record_feed;
 mod server;
 pub mod settings;
+mod tree;
 pub mod tree_listing;
 mod walk;
 

@@ -2,7 +2,8 @@
 //!
 //! One ordered stream an account, with one batch in flight. A change is sent as the **state** of its node: the one
 //! that the commit knew, or what storage shows when it is sent. A node that changed twice while it waited is sent
-//! once, at its first place, with its last state and that state's `seq`.
+//! once, at its first place, with its last state and that state's `seq`. Tree operations are sent as such, in their order
+//! (`queue.rs`).
 //!
 //! No change waits for the mirror. A listing does, for a bounded time ([`MirrorFeed::reached`]); when the mirror is
 //! away or being filled anew it does not wait at all.
@@ -21,13 +22,14 @@ use crate::journal::{Journal, Position};
 use crate::node::NodePath;
 use crate::owner::Account;
 use crate::record_feed::RecordFeed;
+use crate::tree::Rename;
 
 mod queue;
 mod refill;
 mod row;
 mod stream;
 
-pub(crate) use row::{account_row, container_row, node_path, object_row};
+pub(crate) use row::{account_row, container_row, directory_row, node_path, object_row};
 use stream::Stream;
 
 /// The streams of all accounts.
@@ -81,9 +83,23 @@ impl MirrorFeed {
 
     /// Takes a change on. Called in the order of `seq`, under the lock that gave it.
     pub(crate) fn note(&self, account_id: u64, seq: u64, position: Position, node: Node) {
-        let path = node_path(&node);
-        if let Some(stream) = self.stream(account_id) {
+        if let (Some(stream), Some(path)) = (self.stream(account_id), node_path(&node)) {
             stream.note(seq, position, path, Some(node));
+        }
+    }
+
+    /// Takes on a tree operation, in the order of `seq` as well; that of an object has the next one, too. The object's
+    /// `state` under its new name may be known.
+    pub(crate) fn note_rename(
+        &self,
+        account_id: u64,
+        seq: u64,
+        position: Position,
+        rename: Rename,
+        state: Option<Node>,
+    ) {
+        if let Some(stream) = self.stream(account_id) {
+            stream.note_rename(seq, position, rename, state);
         }
     }
 

@@ -153,7 +153,7 @@ pub enum NodePath {
     Container(ContainerName),
     /// An object.
     Object(ContainerName, ObjectName),
-    /// A directory that was made by itself; its name ends in a slash. It is another node than the object of that name.
+    /// A directory by itself, as far as it is explicit; its name ends in a slash.
     Directory(ContainerName, ObjectName),
 }
 

@@ -20,6 +20,7 @@ use crate::journal::{Journal, Position};
 use crate::mirror_feed::MirrorFeed;
 use crate::record_feed::RecordFeed;
 use crate::settings::Settings;
+use crate::tree::{Reaper, Repeats};
 use crate::tree_listing::TreeListing;
 
 mod account;
@@ -29,7 +30,7 @@ mod locks;
 mod recovery;
 mod reservation;
 
-pub(crate) use account::{Account, Container};
+pub(crate) use account::{Account, Container, Renaming};
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
 use locks::Stripes;
 use recovery::Recovery;
@@ -53,6 +54,8 @@ pub(crate) struct Owner {
     /// Announcements in the journal of changes that are under way.
     in_flight: Mutex<BTreeSet<Position>>,
     recovery: Mutex<Recovery>,
+    pub(crate) reaper: Reaper,
+    pub(crate) repeats: Repeats,
 }
 
 /// What an owner is made of.
@@ -84,6 +87,8 @@ impl Owner {
             loading: tokio::sync::Mutex::default(),
             in_flight: Mutex::default(),
             recovery: Mutex::new(recovery),
+            reaper: Reaper::default(),
+            repeats: Repeats::default(),
         }
     }
 

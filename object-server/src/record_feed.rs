@@ -229,12 +229,7 @@ impl Owner {
     }
 
     fn record_of(&self, entry: &Entry) -> Option<Record> {
-        let Kind::Commit {
-            seq, path, record, ..
-        } = &entry.kind
-        else {
-            return None;
-        };
+        let (seq, path, record) = entry.kind.made()?;
         let Some(account) = self.feed.account_name(entry.account_id) else {
             tracing::warn!(
                 entry.account_id,
@@ -244,9 +239,13 @@ impl Owner {
         };
         let change = Change {
             account_id: entry.account_id,
-            seq: *seq,
+            seq,
         };
-        Some(shown(account, change, path, record))
+        let mut shown = shown(account, change, path, record);
+        if let Kind::Moved { to, .. } = &entry.kind {
+            shown.destination = shown.account.as_ref().map(|account| full_name(account, to));
+        }
+        Some(shown)
     }
 }
 
@@ -257,18 +256,12 @@ fn is_of_no_use(error: &Error) -> bool {
 
 /// Whether an entry has a record that is to be kept.
 fn is_kept(entry: &Entry) -> bool {
-    matches!(&entry.kind, Kind::Commit { record, .. } if record.id != 0)
+    entry.kind.made().is_some_and(|(_, _, record)| record.id != 0)
 }
 
 /// The record in the form of servers.
 fn shown(account: AccountName, change: Change, path: &NodePath, record: &journal::Record) -> Record {
-    let path = match path {
-        NodePath::Account => account.to_string(),
-        NodePath::Container(container) => format!("{account}/{container}"),
-        NodePath::Object(container, name) | NodePath::Directory(container, name) => {
-            format!("{account}/{container}/{name}")
-        }
-    };
+    let path = full_name(&account, path);
     Record {
         time: record.time,
         id: record.id,
@@ -288,5 +281,15 @@ fn shown(account: AccountName, change: Change, path: &NodePath, record: &journal
             .as_deref()
             .map(|agent| cut(agent, MAX_AGENT).to_owned()),
         transaction_id: cut(&record.transaction_id, MAX_TRANSACTION_ID).to_owned(),
+    }
+}
+
+fn full_name(account: &AccountName, path: &NodePath) -> String {
+    match path {
+        NodePath::Account => account.to_string(),
+        NodePath::Container(container) => format!("{account}/{container}"),
+        NodePath::Object(container, object) | NodePath::Directory(container, object) => {
+            format!("{account}/{container}/{object}")
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::constraints::Constraints;
-use common::functional::{Action, Answer, Reply, Request};
+use common::functional::{Action, Answer, Context, Reply, Request};
 use common::service::{BoxFuture, FunctionalService};
 use common::{Error, Outcome};
 use futures::TryFutureExt as _;
@@ -31,6 +31,7 @@ pub struct ObjectServer {
     stop: watch::Sender<bool>,
     checkpoints: JoinHandle<()>,
     records: JoinHandle<()>,
+    reaper: JoinHandle<()>,
 }
 
 impl ObjectServer {
@@ -93,12 +94,14 @@ impl ObjectServer {
         let owner = Owner::open(parts, replay, journal_is_new).await?;
         let (stop, stopped) = watch::channel(false);
         let records = tokio::spawn(Arc::clone(&owner).feed_records(stopped.clone()));
-        let checkpoints = tokio::spawn(Arc::clone(&owner).keep_checkpoints(stopped));
+        let checkpoints = tokio::spawn(Arc::clone(&owner).keep_checkpoints(stopped.clone()));
+        let reaper = tokio::spawn(Arc::clone(&owner).reap(stopped));
         Ok(Self {
             owner,
             stop,
             checkpoints,
             records,
+            reaper,
         })
     }
 
@@ -115,6 +118,7 @@ impl ObjectServer {
     pub async fn close(self) -> Result<(), Error> {
         self.stop.send_replace(true);
         self.checkpoints.await.map_err(Error::internal)?;
+        self.reaper.await.map_err(Error::internal)?;
         self.owner.feed.drain(DRAIN).await;
         self.owner.records.drain(DRAIN).await;
         self.records.abort();
@@ -187,8 +191,42 @@ fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
         A::QuotaSet(set) => reply(async move { owner.set_quota(set, &at).await.map(Answer::QuotaSet) }),
         A::QuotaShow(show) => reply(async move { owner.show_quota(show).await.map(Answer::QuotaShow) }),
         A::QuotaList(list) => reply(async move { owner.list_quotas(list).await.map(Answer::QuotaList) }),
+        action => answer_tree(owner, action, at),
+    }
+}
+
+/// The same of what concerns the tree.
+fn answer_tree(owner: Arc<Owner>, action: Action, at: Context) -> BoxFuture<Reply, Error> {
+    use Action as A;
+    match action {
+        A::FsMakeDirectory(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
+            owner.make_directory(call, &at).await.map(Answer::FsMakeDirectory)
+        }),
+        A::FsMove(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
+            owner.move_node(call, &at).await.map(Answer::FsMove)
+        }),
+        A::FsRemoveDirectory(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
+            owner
+                .remove_directory(call, &at)
+                .await
+                .map(Answer::FsRemoveDirectory)
+        }),
+        A::FsTree(tree) => reply(async move { owner.tree(tree, &at).await.map(Answer::FsTree) }),
         _ => Box::pin(std::future::ready(Err(Outcome::NotImplemented.into()))),
     }
+}
+
+/// Answers what must not be done twice for one transaction.
+fn once<F: Future<Output = Result<Answer, Error>> + Send>(
+    owner: Arc<Owner>,
+    action: Action,
+    at: Context,
+    work: impl FnOnce(Arc<Owner>, Context) -> F + Send + 'static,
+) -> BoxFuture<Reply, Error> {
+    reply(async move {
+        let work = work(Arc::clone(&owner), at.clone());
+        owner.repeats.once(action, &at, work).await
+    })
 }
 
 fn reply(answer: impl Future<Output = Result<Answer, Error>> + Send + 'static) -> BoxFuture<Reply, Error> {

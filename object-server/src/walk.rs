@@ -1,11 +1,11 @@
-//! A walk over all objects of a container, depth first.
+//! A walk over all objects and explicit directories of a container, depth first.
 
 use common::Error;
 use common::functional::object::Path;
 use common::name::{AccountName, ContainerName, ObjectName};
 
 use crate::engine::{Engine, EngineError};
-use crate::node::ObjectAttributes;
+use crate::node::{DirectoryAttributes, ObjectAttributes};
 
 /// Where a walk is. What is made or removed while it goes may or may not be met.
 pub(crate) struct Walk<'a> {
@@ -14,6 +14,14 @@ pub(crate) struct Walk<'a> {
     container: &'a ContainerName,
     /// Names still to be looked at, the next one last: those with a slash at their end are directories to read.
     ahead: Vec<Step>,
+}
+
+/// What a walk meets.
+pub(crate) enum Met {
+    /// An object.
+    Object(Path, ObjectAttributes),
+    /// An explicit directory, before what lies in it.
+    Directory(Path, DirectoryAttributes),
 }
 
 enum Step {
@@ -36,36 +44,43 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next object.
-    pub(crate) async fn next(&mut self) -> Result<Option<(Path, ObjectAttributes)>, Error> {
+    /// The next object or explicit directory.
+    pub(crate) async fn next(&mut self) -> Result<Option<Met>, Error> {
         while let Some(step) = self.ahead.pop() {
-            match step {
-                Step::Directory(directory) => self.enter(&directory).await?,
-                Step::Object(name) => {
-                    let Ok(object) = ObjectName::new(name) else {
-                        continue;
-                    };
-                    let path = Path {
-                        account: self.account.clone(),
-                        container: self.container.clone(),
-                        object,
-                    };
-                    if let Some(attributes) = self.engine.stat(&path).await? {
-                        return Ok(Some((path, attributes)));
-                    }
-                }
+            let met = match step {
+                Step::Directory(directory) => self.enter(directory).await?,
+                Step::Object(name) => self.look(name).await?,
+            };
+            if met.is_some() {
+                return Ok(met);
             }
         }
         Ok(None)
     }
 
-    async fn enter(&mut self, directory: &str) -> Result<(), Error> {
+    fn path(&self, name: String) -> Option<Path> {
+        Some(Path {
+            account: self.account.clone(),
+            container: self.container.clone(),
+            object: ObjectName::new(name).ok()?,
+        })
+    }
+
+    async fn look(&self, name: String) -> Result<Option<Met>, Error> {
+        let Some(path) = self.path(name) else {
+            return Ok(None);
+        };
+        let attributes = self.engine.stat(&path).await?;
+        Ok(attributes.map(|attributes| Met::Object(path, attributes)))
+    }
+
+    async fn enter(&mut self, directory: String) -> Result<Option<Met>, Error> {
         let children = match self
             .engine
-            .children(self.account, self.container, directory)
+            .children(self.account, self.container, &directory)
             .await
         {
-            Err(EngineError::NoContainer) => return Ok(()),
+            Err(EngineError::NoContainer) => return Ok(None),
             children => children?,
         };
         for child in children.into_iter().rev() {
@@ -77,6 +92,11 @@ impl<'a> Walk<'a> {
                 self.ahead.push(Step::Object(name));
             }
         }
-        Ok(())
+        let Some(path) = self.path(directory) else {
+            return Ok(None);
+        };
+        let found = self.engine.directory(&path).await?;
+        let explicit = found.and_then(|directory| directory.explicit);
+        Ok(explicit.map(|attributes| Met::Directory(path, attributes)))
     }
 }

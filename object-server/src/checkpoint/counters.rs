@@ -51,13 +51,13 @@ impl Counters {
     pub fn apply(&mut self, path: &NodePath, old: Option<Footprint>, new: Option<Footprint>) {
         let fits = match path {
             // A directory is no object and holds no bytes.
-            NodePath::Account | NodePath::Directory(..) => true,
+            NodePath::Account => true,
             NodePath::Container(name) => match (old, new) {
                 (None, Some(_)) => self.add_container(name),
                 (Some(_), None) => self.remove_container(name),
                 (None, None) | (Some(_), Some(_)) => true,
             },
-            NodePath::Object(container, _) => {
+            NodePath::Object(container, _) | NodePath::Directory(container, _) => {
                 self.apply_object(container, old.unwrap_or_default(), new.unwrap_or_default())
             }
         };

@@ -59,65 +59,69 @@ pub enum Kind {
         /// The write.
         id: WriteId,
     },
-    /// A directory is about to be renamed.
+    /// An object, or a directory with all that lies in it, is about to get another name.
     Moving {
-        /// The operation.
+        /// The operation; what it replaces lies in the trash under this number.
         id: WriteId,
-        /// Where it is.
+        /// What it is called.
         from: NodePath,
-        /// Where it will be.
+        /// What it will be called.
         to: NodePath,
         /// What storage knows it by, wherever it is.
         identity: u64,
-        /// Objects below it.
-        objects: u64,
-        /// Bytes of these.
-        bytes: u64,
+        /// What it adds to the counters of the container that it is in. Zeroes, when it stays in its container.
+        moved: Footprint,
+        /// The same of what it replaces.
+        replaced: Footprint,
+        /// The record of it, should it succeed.
+        record: Arc<Record>,
     },
-    /// A directory was renamed.
+    /// It has that name, and that is durable.
     Moved {
         /// The operation.
         id: WriteId,
-        /// Its place in the account's order.
+        /// Its place in the account's order. A moved object takes this one and the next.
         seq: u64,
-        /// Where it was.
+        /// What it was called.
         from: NodePath,
-        /// Where it is.
+        /// What it is called.
         to: NodePath,
         /// What storage knows it by, wherever it is.
         identity: u64,
-        /// Objects below it.
-        objects: u64,
-        /// Bytes of these.
-        bytes: u64,
+        /// As in `Moving`.
+        moved: Footprint,
+        /// As in `Moving`.
+        replaced: Footprint,
+        /// Who did what.
+        record: Arc<Record>,
     },
     /// A directory is about to be moved to the trash.
     Detaching {
-        /// The operation.
+        /// The operation, and the directory's name in the trash.
         id: WriteId,
-        /// Where it is.
+        /// What it is called.
         path: NodePath,
         /// What storage knows it by, also in the trash.
         identity: u64,
-        /// Objects below it.
-        objects: u64,
-        /// Bytes of these.
-        bytes: u64,
+        /// What it adds to the counters of its container.
+        removed: Footprint,
+        /// The record of it, should it succeed.
+        record: Arc<Record>,
     },
-    /// A directory is in the trash.
+    /// It is in the trash, and that is durable.
     Detached {
         /// The operation.
         id: WriteId,
         /// Its place in the account's order.
         seq: u64,
-        /// Where it was.
+        /// What it was called.
         path: NodePath,
         /// What storage knows it by, also in the trash.
         identity: u64,
-        /// Objects below it.
-        objects: u64,
-        /// Bytes of these.
-        bytes: u64,
+        /// What it added to the counters of its container.
+        removed: Footprint,
+        /// Who did what.
+        record: Arc<Record>,
     },
 }
 
@@ -127,6 +131,22 @@ impl Kind {
         match self {
             Self::Begin { .. } | Self::Moving { .. } | Self::Detaching { .. } => false,
             Self::Commit { .. } | Self::Abort { .. } | Self::Moved { .. } | Self::Detached { .. } => true,
+        }
+    }
+
+    /// Of a change that was made: its place in the account's order, what it changed, and who did it.
+    pub(crate) const fn made(&self) -> Option<(u64, &NodePath, &Arc<Record>)> {
+        match self {
+            Self::Commit {
+                seq, path, record, ..
+            }
+            | Self::Detached {
+                seq, path, record, ..
+            } => Some((*seq, path, record)),
+            Self::Moved {
+                seq, from, record, ..
+            } => Some((*seq, from, record)),
+            _ => None,
         }
     }
 }
@@ -146,9 +166,9 @@ pub enum Action {
 /// What a node that is there adds to the counters of what it is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
-    /// 1 for an object, 0 for a container or account.
+    /// 1 for an object, 0 for a container or account; of a directory all objects at and below it.
     pub objects: u64,
-    /// Bytes of an object.
+    /// Bytes of these.
     pub bytes: u64,
 }
 

@@ -1,25 +1,40 @@
 //! The changes of one account that the mirror does not have yet.
+//!
+//! Nodes are sent by state: one that changed twice while it waited is sent once. Tree operations are sent as what they
+//! are, in their order, so a node's changes on the two sides of one are never made one: behind it the name may be another
+//! node's. A state that is not known is read when it is sent, under the name that the node then has.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use common::functional::mirror::Node;
 
 use crate::journal::Position;
 use crate::node::NodePath;
+use crate::tree::Rename;
 
 /// States are kept for so many waiting changes of an account; of the others only the names, and storage is asked when
 /// it is their turn.
 const MAX_KEPT_STATES: usize = 10_000;
 
-/// A node that changed, with the last state known of it.
+/// What changed.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// A node, with the last state known of it.
+    Node(NodePath, Option<Node>),
+    /// A name; of an object that was moved, with the state under the new one, if it is known. The object is two changes,
+    /// which go together.
+    Rename(Rename, Option<Node>),
+}
+
+/// A change that waits.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) path: NodePath,
     /// Of the last change.
     pub(super) seq: u64,
     /// Of the first change: the journal must be kept from here.
     pub(super) position: Position,
-    pub(super) state: Option<Node>,
+    pub(super) what: What,
 }
 
 /// A batch taken out: what is to be sent, and what the mirror has with it.
@@ -33,7 +48,10 @@ pub(super) struct Batch {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     order: BTreeMap<u64, Waiting>,
+    /// Where the nodes wait that changed since the last tree operation.
     places: HashMap<NodePath, u64>,
+    /// Tree operations that have not arrived, by their `seq`.
+    renames: BTreeMap<u64, Rename>,
     in_flight: Option<Position>,
     last_seq: u64,
 }
@@ -48,39 +66,49 @@ impl Queue {
 
     pub(super) fn note(&mut self, seq: u64, position: Position, path: NodePath, state: Option<Node>) {
         self.last_seq = self.last_seq.max(seq);
-        let state = if self.order.len() < MAX_KEPT_STATES {
-            state
-        } else {
-            None
-        };
-        match self.places.get(&path).and_then(|place| self.order.get_mut(place)) {
-            Some(waiting) => {
-                waiting.seq = seq;
-                waiting.state = state;
-            }
-            None => {
-                self.places.insert(path.clone(), seq);
-                self.order.insert(
-                    seq,
-                    Waiting {
-                        path,
-                        seq,
-                        position,
-                        state,
-                    },
-                );
-            }
+        let state = state.filter(|_| self.order.len() < MAX_KEPT_STATES);
+        if let Some(waiting) = self.places.get(&path).and_then(|place| self.order.get_mut(place)) {
+            waiting.seq = seq;
+            waiting.what = What::Node(path, state);
+            return;
         }
+        self.places.insert(path.clone(), seq);
+        let what = What::Node(path, state);
+        self.order.insert(seq, Waiting { seq, position, what });
     }
 
-    /// The next batch of at most `limit` nodes; empty when nothing waits, and then `through` is the last change.
+    /// Takes a tree operation on. That of an object has the next `seq`, too, and may know the object's state.
+    pub(super) fn note_rename(&mut self, seq: u64, position: Position, rename: Rename, state: Option<Node>) {
+        let what = What::Rename(rename.clone(), state);
+        self.last_seq = self.last_seq.max(what.last_seq(seq));
+        self.places.clear();
+        self.renames.insert(seq, rename);
+        self.order.insert(seq, Waiting { seq, position, what });
+    }
+
+    /// What the node is called now that was called `path` when the change `seq` was made; `None`: it was taken away.
+    pub(super) fn now_called(&self, path: &NodePath, seq: u64) -> Option<NodePath> {
+        let later = self.renames.range((Bound::Excluded(seq), Bound::Unbounded));
+        later
+            .map(|(_, rename)| rename)
+            .try_fold(path.clone(), |path, rename| rename.after(&path))
+    }
+
+    /// The next batch of at most `limit` changes; empty when nothing waits, and then `through` is the last change.
     pub(super) fn take(&mut self, limit: usize) -> Batch {
         let mut waiting = Vec::new();
-        while waiting.len() < limit {
-            let Some((place, next)) = self.order.pop_first() else {
+        let mut changes = 0;
+        while let Some(next) = self.order.first_entry() {
+            changes += next.get().what.changes();
+            if changes > limit {
                 break;
-            };
-            self.places.remove(&next.path);
+            }
+            let (place, next) = next.remove_entry();
+            if let What::Node(path, _) = &next.what
+                && self.places.get(path) == Some(&place)
+            {
+                self.places.remove(path);
+            }
             waiting.push((place, next));
         }
         self.in_flight = waiting.first().map(|(_, first)| first.position);
@@ -89,23 +117,29 @@ impl Queue {
     }
 
     /// The batch arrived.
-    pub(super) fn arrived(&mut self) {
+    pub(super) fn arrived(&mut self, batch: &Batch) {
         self.in_flight = None;
+        for (place, _) in &batch.waiting {
+            self.renames.remove(place);
+        }
     }
 
     /// The batch did not arrive: its nodes wait again at their places, with the newer states that came meanwhile.
     pub(super) fn put_back(&mut self, batch: Batch) {
         self.in_flight = None;
+        let last_rename = self.renames.keys().next_back().copied().unwrap_or(0);
         for (place, mut waiting) in batch.waiting {
-            if let Some(newer) = self
-                .places
-                .remove(&waiting.path)
-                .and_then(|later| self.order.remove(&later))
+            if let What::Node(path, state) = &mut waiting.what
+                && place > last_rename
             {
-                waiting.seq = newer.seq;
-                waiting.state = newer.state;
+                let newer = self.places.insert(path.clone(), place);
+                if let Some(newer) = newer.and_then(|later| self.order.remove(&later))
+                    && let What::Node(_, newer_state) = newer.what
+                {
+                    waiting.seq = newer.seq;
+                    *state = newer_state;
+                }
             }
-            self.places.insert(waiting.path.clone(), place);
             self.order.insert(place, waiting);
         }
     }
@@ -113,13 +147,18 @@ impl Queue {
     /// Forgets what the mirror has anyway.
     pub(super) fn forget_through(&mut self, seq: u64) {
         let places = &mut self.places;
-        self.order.retain(|_, waiting| {
-            let keep = waiting.seq > seq;
-            if !keep {
-                places.remove(&waiting.path);
+        self.order.retain(|place, waiting| {
+            let keep = waiting.what.last_seq(waiting.seq) > seq;
+            if !keep
+                && let What::Node(path, _) = &waiting.what
+                && places.get(path) == Some(place)
+            {
+                places.remove(path);
             }
             keep
         });
+        let order = &self.order;
+        self.renames.retain(|place, _| order.contains_key(place));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -136,70 +175,20 @@ impl Queue {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use common::name::{ContainerName, ObjectName};
-
-    fn object(name: &str) -> NodePath {
-        NodePath::Object(ContainerName::new("c").unwrap(), ObjectName::new(name).unwrap())
-    }
-
-    fn state(name: &str) -> Node {
-        Node::Object(
-            ContainerName::new("c").unwrap(),
-            ObjectName::new(name).unwrap(),
-            None,
-        )
-    }
-
-    fn names(batch: &Batch) -> Vec<(u64, u64, NodePath)> {
-        batch
-            .waiting
-            .iter()
-            .map(|(place, waiting)| (*place, waiting.seq, waiting.path.clone()))
-            .collect()
-    }
-
-    fn queue() -> Queue {
-        let mut queue = Queue::new(0);
-        for (seq, name) in [(1, "a"), (2, "b"), (3, "a"), (4, "c")] {
-            queue.note(seq, Position::default(), object(name), Some(state(name)));
+impl What {
+    /// As how many changes it is sent.
+    fn changes(&self) -> usize {
+        match self {
+            Self::Rename(rename, _) if rename.is_of_object() => 2,
+            Self::Node(..) | Self::Rename(..) => 1,
         }
-        queue
     }
 
-    #[test]
-    fn a_node_is_sent_once_at_its_first_place() {
-        let mut queue = queue();
-        let batch = queue.take(2);
-        assert_eq!(names(&batch), [(1, 3, object("a")), (2, 2, object("b"))]);
-        assert_eq!(batch.through, 3);
-        let batch = queue.take(2);
-        assert_eq!(names(&batch), [(4, 4, object("c"))]);
-        assert_eq!(batch.through, 4);
-        assert!(queue.take(2).waiting.is_empty());
-    }
-
-    #[test]
-    fn a_batch_put_back_takes_newer_states() {
-        let mut queue = queue();
-        let batch = queue.take(2);
-        queue.note(5, Position::default(), object("b"), None);
-        queue.put_back(batch);
-        let batch = queue.take(10);
-        assert_eq!(
-            names(&batch),
-            [(1, 3, object("a")), (2, 5, object("b")), (4, 4, object("c"))]
-        );
-        assert!(batch.waiting[1].1.state.is_none());
-        assert_eq!(batch.through, 5);
-    }
-
-    #[test]
-    fn what_the_mirror_has_is_forgotten() {
-        let mut queue = queue();
-        queue.forget_through(3);
-        assert_eq!(names(&queue.take(10)), [(4, 4, object("c"))]);
+    /// The last `seq` of what has `seq` as its first, or only one.
+    fn last_seq(&self, seq: u64) -> u64 {
+        seq + self.changes() as u64 - 1
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use common::Error;
 use common::functional::mirror::{Change, MAX_BATCH, Node};
 
 use super::stream::Stream;
-use super::{account_row, container_row, object_row};
-use crate::walk::Walk;
+use super::{account_row, container_row, directory_row, object_row};
+use crate::walk::{Met, Walk};
 
 /// Walks the account and sends all of it. Answers the `seq` that the mirror then has.
 pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
@@ -30,13 +30,23 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
             .add(Node::Container(container.name.clone(), Some(row)))
             .await?;
         let mut walk = Walk::new(stream.sources.engine.as_ref(), &account.name, &container.name);
-        while let Some((path, attributes)) = walk.next().await? {
-            let row = Some(object_row(&attributes));
-            batch.add(Node::Object(path.container, path.object, row)).await?;
+        while let Some(met) = walk.next().await? {
+            batch.add(node(met)).await?;
         }
     }
     batch.send(seq).await?;
     Ok(seq)
+}
+
+fn node(met: Met) -> Node {
+    match met {
+        Met::Object(path, attributes) => {
+            Node::Object(path.container, path.object, Some(object_row(&attributes)))
+        }
+        Met::Directory(path, attributes) => {
+            Node::Directory(path.container, path.object, Some(directory_row(&attributes)))
+        }
+    }
 }
 
 struct Batch<'a> {

@@ -1,21 +1,53 @@
 //! The mirror's form of nodes.
 
 use common::Properties;
-use common::functional::mirror::{AccountRow, ContainerRow, Moved, Node, ObjectRow};
+use common::functional::mirror::{AccountRow, ContainerRow, DirectoryRow, Moved, Node, ObjectRow};
 
-use crate::node::{AccountAttributes, ContainerAttributes, NodePath, ObjectAttributes};
+use crate::node::{AccountAttributes, ContainerAttributes, DirectoryAttributes, NodePath, ObjectAttributes};
+use crate::tree::Rename;
 
-/// The journal's name of a node; of what became of a whole directory that of the directory it began with.
-pub(crate) fn node_path(node: &Node) -> NodePath {
-    match node {
+/// The journal's name of a node. Tree operations are none.
+pub(crate) fn node_path(node: &Node) -> Option<NodePath> {
+    Some(match node {
         Node::Account(_) => NodePath::Account,
         Node::Container(name, _) => NodePath::Container(name.clone()),
         Node::Object(container, object, _) => NodePath::Object(container.clone(), object.clone()),
-        Node::Directory(container, directory, _)
-        | Node::Detached(container, directory)
-        | Node::Moved(Moved {
-            container, directory, ..
-        }) => NodePath::Directory(container.clone(), directory.clone()),
+        Node::Directory(container, directory, _) => NodePath::Directory(container.clone(), directory.clone()),
+        Node::Moved(_) | Node::Detached(..) => return None,
+    })
+}
+
+/// A node that is not there.
+pub(super) fn gone(path: &NodePath) -> Node {
+    match path.clone() {
+        NodePath::Account => Node::Account(None),
+        NodePath::Container(name) => Node::Container(name, None),
+        NodePath::Object(container, object) => Node::Object(container, object, None),
+        NodePath::Directory(container, directory) => Node::Directory(container, directory, None),
+    }
+}
+
+/// A tree operation on a directory.
+pub(super) fn renamed(rename: &Rename) -> Option<Node> {
+    let NodePath::Directory(container, directory) = rename.from.clone() else {
+        return None;
+    };
+    match rename.to.clone() {
+        None => Some(Node::Detached(container, directory)),
+        Some(NodePath::Directory(to_container, to_directory)) => Some(Node::Moved(Moved {
+            container,
+            directory,
+            to_container,
+            to_directory,
+        })),
+        Some(_) => None,
+    }
+}
+
+/// What the mirror keeps of an explicit directory.
+pub(crate) fn directory_row(attributes: &DirectoryAttributes) -> DirectoryRow {
+    DirectoryRow {
+        created: attributes.created,
     }
 }
 

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Open, Position as MirrorPosition};
 use common::functional::{self, Context};
+use common::name::{ContainerName, ObjectName};
 use common::service::FunctionalService;
 use common::{Body, Clock, Error};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::queue::{Batch, Queue, Waiting};
-use super::{Sources, object_row, refill};
+use super::queue::{Batch, Queue, Waiting, What};
+use super::{Sources, directory_row, object_row, refill, row};
+use crate::engine::EngineError;
 use crate::journal::Position;
 use crate::node::NodePath;
 use crate::owner::Account;
+use crate::tree::Rename;
 
 /// Between two attempts while the mirror is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -69,6 +72,17 @@ impl Stream {
 
     pub(super) fn note(self: &Arc<Self>, seq: u64, position: Position, path: NodePath, node: Option<Node>) {
         self.state.lock().queue.note(seq, position, path, node);
+        self.ensure_running();
+    }
+
+    pub(super) fn note_rename(
+        self: &Arc<Self>,
+        seq: u64,
+        position: Position,
+        rename: Rename,
+        state: Option<Node>,
+    ) {
+        self.state.lock().queue.note_rename(seq, position, rename, state);
         self.ensure_running();
     }
 
@@ -186,7 +200,7 @@ impl Stream {
         }
         match self.send(&batch).await {
             Ok(true) => {
-                self.state.lock().queue.arrived();
+                self.state.lock().queue.arrived(&batch);
                 self.acknowledge(batch.through);
                 Ok(true)
             }
@@ -238,10 +252,7 @@ impl Stream {
     async fn send(&self, batch: &Batch) -> Result<bool, Error> {
         let mut changes = Vec::with_capacity(batch.waiting.len());
         for (_, waiting) in &batch.waiting {
-            changes.push(Change {
-                seq: waiting.seq,
-                node: self.state_of(waiting).await?,
-            });
+            self.add(waiting, &mut changes).await?;
         }
         // The mirror must not know of a change that a power cut can still take back: its `seq` would be given again.
         let journal = &self.sources.journal;
@@ -287,37 +298,94 @@ impl Stream {
         });
     }
 
-    async fn state_of(&self, waiting: &Waiting) -> Result<Node, Error> {
-        if let Some(node) = &waiting.state {
+    /// Adds what the mirror is told of a change.
+    async fn add(&self, waiting: &Waiting, changes: &mut Vec<Change>) -> Result<(), Error> {
+        let seq = waiting.seq;
+        match &waiting.what {
+            What::Node(path, state) => {
+                let node = self.state_of(path, state.as_ref(), seq).await?;
+                changes.push(Change { seq, node });
+            }
+            What::Rename(rename, state) => match (&rename.to, row::renamed(rename)) {
+                (_, Some(node)) => changes.push(Change { seq, node }),
+                // Whoever reads in between rather sees the object twice than never.
+                (Some(to), None) => {
+                    let node = self.state_of(to, state.as_ref(), seq).await?;
+                    changes.push(Change { seq, node });
+                    changes.push(Change {
+                        seq: seq + 1,
+                        node: row::gone(&rename.from),
+                    });
+                }
+                (None, None) => changes.push(Change {
+                    seq,
+                    node: row::gone(&rename.from),
+                }),
+            },
+        }
+        Ok(())
+    }
+
+    /// The state of a node that had this name at `seq`, as that was then or is now.
+    async fn state_of(&self, path: &NodePath, known: Option<&Node>, seq: u64) -> Result<Node, Error> {
+        if let Some(node) = known {
             return Ok(node.clone());
         }
-        Ok(match &waiting.path {
-            NodePath::Account => Node::Account(Some(super::account_row(&self.account.attributes()))),
-            NodePath::Container(name) => {
-                let row = self
-                    .account
-                    .container(name)
-                    .map(|found| super::container_row(&found.attributes()));
-                Node::Container(name.clone(), row)
+        loop {
+            let now_called = || self.state.lock().queue.now_called(path, seq);
+            let Some(now) = now_called() else {
+                return Ok(row::gone(path));
+            };
+            // While this is held no tree operation in the container is between storage and the queue.
+            let container = match &now {
+                NodePath::Object(container, _) | NodePath::Directory(container, _) => {
+                    self.account.container(container)
+                }
+                NodePath::Account | NodePath::Container(_) => None,
+            };
+            let _lock = match &container {
+                Some(container) => Some(container.lock.shared().await),
+                None => None,
+            };
+            if now_called().as_ref() == Some(&now) {
+                return self.read(path, &now).await;
             }
-            // No engine makes one.
-            NodePath::Directory(container, name) => Node::Directory(container.clone(), name.clone(), None),
-            NodePath::Object(container, object) => {
-                let path = functional::object::Path {
-                    account: self.account.name.clone(),
-                    container: container.clone(),
-                    object: object.clone(),
-                };
-                let attributes = match self.sources.engine.stat(&path).await {
-                    Err(crate::engine::EngineError::NoContainer) => None,
-                    other => other?,
-                };
-                Node::Object(
-                    container.clone(),
-                    object.clone(),
-                    attributes.as_ref().map(object_row),
-                )
+        }
+    }
+
+    /// What storage shows under the name `now`, as the state of `path`.
+    async fn read(&self, path: &NodePath, now: &NodePath) -> Result<Node, Error> {
+        let engine = &self.sources.engine;
+        let place = |container: &ContainerName, name: &ObjectName| functional::object::Path {
+            account: self.account.name.clone(),
+            container: container.clone(),
+            object: name.clone(),
+        };
+        Ok(match (path.clone(), now) {
+            (NodePath::Account, _) => Node::Account(Some(super::account_row(&self.account.attributes()))),
+            (NodePath::Container(name), _) => {
+                let found = self.account.container(&name);
+                let row = found.map(|found| super::container_row(&found.attributes()));
+                Node::Container(name, row)
             }
+            (NodePath::Object(container, object), NodePath::Object(now_in, now)) => {
+                let found = or_nothing(engine.stat(&place(now_in, now)).await)?;
+                Node::Object(container, object, found.as_ref().map(object_row))
+            }
+            (NodePath::Directory(container, directory), NodePath::Directory(now_in, now)) => {
+                let found = or_nothing(engine.directory(&place(now_in, now)).await)?;
+                let explicit = found.and_then(|found| found.explicit);
+                Node::Directory(container, directory, explicit.as_ref().map(directory_row))
+            }
+            (path, _) => row::gone(&path),
         })
+    }
+}
+
+/// Nothing is in a container that is not there.
+fn or_nothing<T>(found: Result<Option<T>, EngineError>) -> Result<Option<T>, EngineError> {
+    match found {
+        Err(EngineError::NoContainer) => Ok(None),
+        found => found,
     }
 }

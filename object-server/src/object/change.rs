@@ -13,7 +13,7 @@ use super::room::growth;
 use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
 use crate::journal::{Action, Footprint, Position, Record};
 use crate::mirror_feed::object_row;
-use crate::node::{ObjectAttributes, WriteId};
+use crate::node::{ObjectAttributes, State, WriteId};
 use crate::owner::{Account, Begun, Container, Owner, Reservation, footprint, object_node};
 
 /// A change, shared between the request and the engine that carries it out.
@@ -203,6 +203,11 @@ impl Change {
             return;
         };
         let (old, new) = (changed.old.as_ref(), changed.new.as_ref());
+        // Before it is in the order: whoever writes down what is switched off must not miss one that he has counted.
+        let is_disabled = |attributes: &ObjectAttributes| attributes.state == State::Disabled;
+        if old.is_some_and(is_disabled) != new.is_some_and(is_disabled) {
+            account.note_state(&path.container, &path.object, new.is_some_and(is_disabled));
+        }
         let node = Node::Object(path.container.clone(), path.object.clone(), new.map(object_row));
         let committed = begun.commit(account, old.map(footprint), new.map(footprint), node);
         owner

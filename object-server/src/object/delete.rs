@@ -1,4 +1,4 @@
-//! DELETE.
+//! DELETE: of the object of that very name; where there is none, of an empty directory.
 
 use std::sync::Arc;
 
@@ -24,7 +24,13 @@ impl Owner {
         let (account, container, _) = self
             .admit(&path.account, &path.container, context, Body::empty())
             .await?;
-        let present = self.engine.stat(path).await?.ok_or_else(Error::not_found)?;
+        let present = self.engine.stat(path).await?;
+        if present.is_none() && path.object.is_directory() && delete.if_delete_at.is_none() {
+            self.remove_empty_directory(account, container, delete.path, context)
+                .await?;
+            return Ok(Deleted {});
+        }
+        let present = present.ok_or_else(Error::not_found)?;
         check(&present, delete.if_delete_at, context.timestamp)?;
         let change = Change::new(self, account, container, path.clone(), None);
         let record = record(context, "object/delete", 204, 0);

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use common::functional::info::{Resource, State};
 use common::functional::quota::Quota;
 use common::functional::{account, container};
-use common::name::{AccountName, ContainerName};
+use common::name::{AccountName, ContainerName, ObjectName};
 use common::quota::Limits;
 use common::{Error, Outcome};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use super::locks::ContainerLock;
 use super::reservation::{Reservation, Room};
-use crate::checkpoint::{Count, Counters};
+use crate::checkpoint::{Count, Counters, Names};
 use crate::journal::Footprint;
 use crate::node::{self, AccountAttributes, ContainerAttributes, NodePath};
+use crate::tree::Operation;
 
 /// An account that exists in storage.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ struct Tree {
 pub(super) struct Ledger {
     pub(super) last_seq: u64,
     pub(super) counters: Counters,
+    pub(super) names: Names,
     /// Whether anything changed since the counters were written down.
     pub(super) is_dirty: bool,
     /// What the mirror had when they were.
@@ -61,9 +64,18 @@ impl Ledger {
         reservation: Option<&Reservation>,
     ) {
         self.counters.apply(path, old, new);
+        self.names.apply(path, old, new);
         if let Some(reservation) = reservation {
             reservation.settle(self, old, new);
         }
+    }
+
+    /// Counts a tree operation.
+    pub(super) fn count_operation(&mut self, operation: &Operation) {
+        for (path, old, new) in operation.counted() {
+            self.counters.apply(path, old, new);
+        }
+        self.names.rename(&operation.rename);
     }
 }
 
@@ -76,6 +88,34 @@ pub(crate) struct Container {
     pub(super) room: Mutex<Room>,
     attributes: RwLock<Arc<ContainerAttributes>>,
     standing: AtomicU8,
+    /// How often tree operations in it began and ended: odd, while storage shows one and the account's order may not.
+    renames: watch::Sender<u64>,
+}
+
+/// A tree operation that storage may show already and the account's order may not. It holds the locks of these containers
+/// exclusively.
+#[derive(Debug)]
+pub(crate) struct Renaming(Vec<Arc<Container>>);
+
+impl Renaming {
+    /// From now on.
+    pub(crate) fn of(containers: &[Arc<Container>]) -> Self {
+        let renaming = Self(containers.to_vec());
+        renaming.step();
+        renaming
+    }
+
+    fn step(&self) {
+        for container in &self.0 {
+            container.renames.send_modify(|renames| *renames += 1);
+        }
+    }
+}
+
+impl Drop for Renaming {
+    fn drop(&mut self) {
+        self.step();
+    }
 }
 
 /// What a change of an object must know of its container, which changes only under the container's lock, held
@@ -105,7 +145,7 @@ impl Account {
         attributes: AccountAttributes,
         containers: Vec<(ContainerName, ContainerAttributes)>,
         last_seq: u64,
-        counters: Counters,
+        (counters, names): (Counters, Names),
     ) -> Self {
         let limits = Limits::of_account(&attributes.properties);
         let containers = containers.into_iter().map(|(name, attributes)| {
@@ -125,6 +165,7 @@ impl Account {
             ledger: Mutex::new(Ledger {
                 last_seq,
                 counters,
+                names,
                 is_dirty: false,
                 mirrored_seq: 0,
                 room: Room::new(limits),
@@ -229,6 +270,22 @@ impl Account {
 
     pub(crate) fn count(&self, container: &ContainerName) -> Count {
         self.ledger.lock().counters.container(container)
+    }
+
+    /// No name of the container is longer; `None`: that is not known.
+    pub(crate) fn longest_name(&self, container: &ContainerName) -> Option<usize> {
+        self.ledger.lock().names.longest(container)
+    }
+
+    /// Whether this object is switched off, or one in this directory.
+    pub(crate) fn is_disabled_in(&self, path: &NodePath) -> bool {
+        self.ledger.lock().names.is_disabled_in(path)
+    }
+
+    /// An object was switched off, or on again. To be called under the lock of its container, when storage shows it.
+    pub(crate) fn note_state(&self, container: &ContainerName, object: &ObjectName, is_disabled: bool) {
+        let mut ledger = self.ledger.lock();
+        ledger.names.set_disabled(container, object, is_disabled);
     }
 
     /// What guards decide by.
@@ -344,6 +401,7 @@ impl Container {
             room: Mutex::new(Room::new(limits)),
             attributes: RwLock::new(Arc::new(attributes)),
             standing: AtomicU8::new(0),
+            renames: watch::Sender::new(0),
         };
         container.set(Standing::LIMITED, limits.are_set());
         container
@@ -361,6 +419,17 @@ impl Container {
     /// Whether it was removed since it was looked up; asked again under its lock.
     pub(crate) fn is_removed(&self) -> bool {
         self.standing().is_removed()
+    }
+
+    /// Waits until no tree operation in it is between storage and the account's order, and answers how many there were:
+    /// when the answer is the same after something was read from storage, that was read of one tree.
+    pub(crate) async fn renames(&self) -> u64 {
+        let mut renames = self.renames.subscribe();
+        // The sender lives as long as this container does.
+        renames
+            .wait_for(|renames| renames % 2 == 0)
+            .await
+            .map_or(0, |renames| *renames)
     }
 
     fn set_in_limited_account(&self, is_limited: bool) {

@@ -39,13 +39,15 @@ impl Owner {
             if ledger.is_dirty || ledger.mirrored_seq != mirrored_seq {
                 ledger.is_dirty = false;
                 ledger.mirrored_seq = mirrored_seq;
-                let checkpoint = Checkpoint {
+                let mut checkpoint = Checkpoint {
                     account_id: account.account_id,
                     term: account.attributes().term,
                     through_seq: ledger.last_seq,
                     containers: ledger.counters.containers().clone(),
                     mirrored_seq,
+                    ..Checkpoint::default()
                 };
+                ledger.names.write_down(&mut checkpoint);
                 drop(ledger);
                 checkpoints.push((account, checkpoint));
             }

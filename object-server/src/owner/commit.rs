@@ -12,6 +12,7 @@ use super::{Account, Owner, Reservation};
 use crate::engine::EngineError;
 use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
+use crate::tree::Operation;
 
 /// A change that was announced in the journal and neither committed nor given up. While it lives, the journal keeps
 /// the announcement.
@@ -51,14 +52,7 @@ impl Owner {
             account_id: account.account_id,
             kind,
         };
-        let mut in_flight = self.in_flight.lock();
-        // A DELETE frees space: it may use the journal's reserve.
-        let position = match action {
-            Action::Delete => self.journal.append_reserved(&entry)?,
-            _ => self.journal.append(&entry)?,
-        };
-        in_flight.insert(position);
-        drop(in_flight);
+        let position = self.append_announcement(&entry, action == Action::Delete)?;
         Ok(Begun {
             owner: Arc::clone(self),
             account_id: account.account_id,
@@ -69,6 +63,58 @@ impl Owner {
             position,
             reservation: None,
         })
+    }
+}
+
+impl Owner {
+    /// Puts an announcement in the journal, which keeps it until it is forgotten. One that frees space may use the
+    /// journal's reserve.
+    pub(crate) fn append_announcement(&self, entry: &Entry, frees_space: bool) -> Result<Position, Error> {
+        let mut in_flight = self.in_flight.lock();
+        let position = match frees_space {
+            true => self.journal.append_reserved(entry)?,
+            false => self.journal.append(entry)?,
+        };
+        in_flight.insert(position);
+        Ok(position)
+    }
+
+    /// What was announced there was made, or given up.
+    pub(crate) fn forget_announcement(&self, position: Position) {
+        self.in_flight.lock().remove(&position);
+    }
+
+    /// Whether changes are under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.in_flight.lock().is_empty()
+    }
+
+    /// Puts a tree operation, which storage has durably, into the account's order. A moved object's `state` may be known.
+    /// Answers what to sync before it is acknowledged.
+    pub(crate) fn commit_operation(
+        &self,
+        account: &Account,
+        id: WriteId,
+        operation: &Operation,
+        state: Option<Node>,
+        is_counted: bool,
+    ) -> Result<Position, Error> {
+        let account_id = account.account_id;
+        let mut ledger = account.ledger.lock();
+        let seq = ledger.last_seq + 1;
+        let kind = operation.end(id, seq);
+        let entry = Entry { account_id, kind };
+        let position = self.journal.append_reserved(&entry)?;
+        ledger.last_seq = seq + u64::from(operation.rename.is_of_object());
+        if is_counted {
+            ledger.count_operation(operation);
+        }
+        ledger.is_dirty = true;
+        self.feed
+            .note_rename(account_id, seq, position, operation.rename.clone(), state);
+        drop(ledger);
+        self.records.note(position, entry);
+        Ok(position)
     }
 }
 
@@ -167,7 +213,7 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.owner.in_flight.lock().remove(&self.position);
+        self.owner.forget_announcement(self.position);
     }
 }
 

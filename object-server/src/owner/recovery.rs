@@ -3,19 +3,30 @@
 //! Of each account the journal still holds everything that the counters' checkpoint or the mirror may not have. The
 //! counters are the checkpoint plus the later commits; the mirror gets the later paths. An announcement without an
 //! end is looked up in storage: if that shows the write, its commit is made up for; else only the mirror looks again.
+//! Commits speak of names as they were: tree operations that came later are taken into account.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use common::Error;
 use common::functional::object::Path;
-use common::name::{AccountName, ContainerName};
+use common::name::{AccountName, ContainerName, ObjectName};
 
+use self::found::{Begun, Change, Found, Made};
+use self::history::History;
 use super::{Account, Owner, PRESENT, Parts, footprint};
-use crate::checkpoint::{self, Checkpoint, Counters, Loaded};
-use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
-use crate::node::{AccountAttributes, NodePath, WriteId};
-use crate::walk::Walk;
+use crate::checkpoint::{self, Checkpoint, Counters, Loaded, Names};
+use crate::engine::EngineError;
+use crate::journal::{Action, Entry, Footprint, Kind, Position};
+use crate::node::{AccountAttributes, NodePath, State, WriteId};
+use crate::tree::Operation;
+use crate::walk::{Met, Walk};
+
+mod found;
+mod history;
+
+#[cfg(test)]
+mod tests;
 
 /// `seq = term · 2^40 + n`.
 const TERM_SHIFT: u32 = 40;
@@ -31,104 +42,18 @@ pub(crate) struct Recovery {
     journal_is_lost: bool,
 }
 
-#[derive(Debug, Default)]
-struct Found {
-    commits: Vec<Commit>,
-    begun: BTreeMap<Position, Begun>,
-}
-
-#[derive(Debug)]
-struct Commit {
-    id: WriteId,
-    seq: u64,
-    position: Position,
-    path: NodePath,
-    old: Option<Footprint>,
-    new: Option<Footprint>,
-}
-
-#[derive(Debug)]
-struct Begun {
-    id: WriteId,
-    path: NodePath,
-    action: Action,
-    old: Option<Footprint>,
-    record: Arc<Record>,
-}
-
-/// Of each path the write that last changed it, and what that led to.
-struct LastCommits(HashMap<NodePath, (WriteId, Option<Footprint>)>);
-
-impl LastCommits {
-    fn of(commits: &[Commit]) -> Self {
-        Self(
-            commits
-                .iter()
-                .map(|commit| (commit.path.clone(), (commit.id, commit.new)))
-                .collect(),
-        )
-    }
-}
-
 impl Recovery {
     /// Sorts the entries of the journal.
     pub(crate) fn read(entries: impl IntoIterator<Item = (Position, Entry)>, journal_is_lost: bool) -> Self {
         let mut accounts: HashMap<u64, Found> = HashMap::new();
         for (position, entry) in entries {
             let found = accounts.entry(entry.account_id).or_default();
-            match entry.kind {
-                Kind::Begin {
-                    id,
-                    path,
-                    action,
-                    old,
-                    record,
-                } => {
-                    found.begun.insert(
-                        position,
-                        Begun {
-                            id,
-                            path,
-                            action,
-                            old,
-                            record,
-                        },
-                    );
-                }
-                Kind::Commit {
-                    id,
-                    seq,
-                    path,
-                    old,
-                    new,
-                    ..
-                } => {
-                    found.end(id);
-                    found.commits.push(Commit {
-                        id,
-                        seq,
-                        position,
-                        path,
-                        old,
-                        new,
-                    });
-                }
-                Kind::Abort { id } => found.end(id),
-                // Tree operations are not made yet.
-                Kind::Moving { .. } | Kind::Moved { .. } | Kind::Detaching { .. } | Kind::Detached { .. } => {
-                }
-            }
+            found.add(position, entry.kind);
         }
         Self {
             accounts,
             journal_is_lost,
         }
-    }
-}
-
-impl Found {
-    fn end(&mut self, id: WriteId) {
-        self.begun.retain(|_, begun| begun.id != id);
     }
 }
 
@@ -182,10 +107,15 @@ impl Owner {
         }
         let containers = self.engine.containers(name).await?;
         // Until its first checkpoint the journal holds everything that ever happened to an account.
-        let is_whole = !journal_is_lost && is_whole(&found.commits, attributes.term);
-        let counters = match &checkpoint {
-            Some(checkpoint) => replayed(checkpoint, &found.commits),
-            None if is_whole => replayed(&Checkpoint::default(), &found.commits),
+        let is_whole = !journal_is_lost && is_whole(&found.changes, attributes.term);
+        let known = match &checkpoint {
+            Some(checkpoint) => Names::from_checkpoint(checkpoint).map(|names| (checkpoint.clone(), names)),
+            None => is_whole.then(Default::default),
+        };
+        let known = known.filter(|_| !found.is_ambiguous());
+        let is_recounted = known.is_none();
+        let counted = match known {
+            Some((checkpoint, names)) => replayed(&checkpoint, names, &found.changes),
             None => {
                 self.recount(name, containers.iter().map(|(container, _)| container))
                     .await?
@@ -201,7 +131,7 @@ impl Owner {
             attributes.generation,
             newest,
             checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.through_seq),
-            found.commits.iter().map(|commit| commit.seq).max().unwrap_or(0),
+            found.changes.iter().map(Change::last_seq).max().unwrap_or(0),
         ];
         let last_seq = last_seq.into_iter().max().unwrap_or(0);
         let account = Arc::new(Account::new(
@@ -209,7 +139,7 @@ impl Owner {
             attributes,
             containers,
             last_seq,
-            counters,
+            counted,
         ));
         let floor = match &checkpoint {
             Some(checkpoint) => checkpoint.mirrored_seq,
@@ -218,20 +148,53 @@ impl Owner {
             None => u64::MAX,
         };
         self.feed.register_held(Arc::clone(&account), floor);
-        for commit in &found.commits {
-            self.feed
-                .note_path(account_id, commit.seq, commit.position, commit.path.clone());
+        for change in &found.changes {
+            self.tell_again(account_id, change);
         }
-        let is_recounted = checkpoint.is_none() && !is_whole;
-        let mut last = LastCommits::of(&found.commits);
-        for (position, begun) in found.begun {
-            self.finish(&account, position, begun, &mut last, is_recounted)
-                .await?;
-        }
-        self.correct(&account, &found.commits, &last, is_recounted)
-            .await?;
+        self.catch_up(&account, found, is_recounted).await?;
         self.feed.release(account_id);
         Ok(account)
+    }
+
+    /// The mirror may not have this change.
+    fn tell_again(&self, account_id: u64, change: &Change) {
+        let (seq, position) = (change.seq, change.position);
+        match &change.made {
+            Made::Node { path, .. } => self.feed.note_path(account_id, seq, position, path.clone()),
+            Made::Operation(operation) => {
+                let rename = operation.rename.clone();
+                self.feed.note_rename(account_id, seq, position, rename, None);
+            }
+        }
+    }
+
+    /// Brings the account from what the journal says to what storage shows.
+    async fn catch_up(&self, account: &Account, found: Found, is_recounted: bool) -> Result<(), Error> {
+        let mut history = History::of(&found.changes);
+        let switched = found.switched();
+        for (position, begun) in found.begun {
+            match begun {
+                Begun::Operation(id, operation) => {
+                    self.finish_operation(account, id, &operation, &mut history, is_recounted)
+                        .await?;
+                }
+                Begun::Node { .. } => {
+                    self.finish(account, position, begun, &mut history, is_recounted)
+                        .await?;
+                }
+            }
+        }
+        self.correct(account, &found.changes, &history, is_recounted)
+            .await?;
+        for (container, object) in switched {
+            let path = path(account, &container, &object);
+            let is_disabled = match self.engine.stat(&path).await {
+                Err(EngineError::NoContainer) => false,
+                shown => shown?.is_some_and(|attributes| attributes.state == State::Disabled),
+            };
+            account.note_state(&container, &object, is_disabled);
+        }
+        Ok(())
     }
 
     async fn checkpoint_of(&self, name: &AccountName, account_id: u64) -> Result<Option<Checkpoint>, Error> {
@@ -245,19 +208,84 @@ impl Owner {
         })
     }
 
+    /// Finds out what became of a tree operation that was cut short, and says so in the journal.
+    async fn finish_operation(
+        &self,
+        account: &Account,
+        id: WriteId,
+        operation: &Operation,
+        history: &mut History,
+        is_recounted: bool,
+    ) -> Result<(), Error> {
+        if self.settle(account, id, operation).await? {
+            self.commit_operation(account, id, operation, None, !is_recounted)?;
+            history.add_operation(account.last_seq(), operation.rename.clone());
+            return Ok(());
+        }
+        // What is done later to the same node must not be taken for this.
+        self.journal.append_reserved(&Entry {
+            account_id: account.account_id,
+            kind: Kind::Abort { id },
+        })?;
+        Ok(())
+    }
+
+    /// Whether a tree operation that was announced has been made. If so it is durable when this is answered.
+    ///
+    /// # Errors
+    /// When storage does not say.
+    pub(crate) async fn settle(
+        &self,
+        account: &Account,
+        id: WriteId,
+        operation: &Operation,
+    ) -> Result<bool, EngineError> {
+        let place = |node: &NodePath| match node {
+            NodePath::Object(container, name) | NodePath::Directory(container, name) => {
+                Some(path(account, container, name))
+            }
+            NodePath::Account | NodePath::Container(_) => None,
+        };
+        let Some(from) = place(&operation.rename.from) else {
+            return Ok(false);
+        };
+        let settled = match operation.rename.to.as_ref().and_then(place) {
+            Some(to) => {
+                self.engine
+                    .settle_rename(&from, &to, operation.identity, id)
+                    .await
+            }
+            None => self.engine.settle_detach(&from, operation.identity, id).await,
+        };
+        match settled {
+            Err(EngineError::NoContainer) => Ok(false),
+            settled => settled,
+        }
+    }
+
     /// Makes up for the commit of a write that storage shows, or has the mirror look at the path again.
     async fn finish(
         &self,
         account: &Account,
         position: Position,
         begun: Begun,
-        last: &mut LastCommits,
+        history: &mut History,
         is_recounted: bool,
     ) -> Result<(), Error> {
-        let now = self.shown(account, &begun.path).await?;
-        let is_there = match begun.action {
+        let Begun::Node {
+            id,
+            path,
+            action,
+            old,
+            record,
+        } = begun
+        else {
+            return Ok(());
+        };
+        let now = self.shown(account, &path).await?;
+        let is_there = match action {
             Action::Delete => now.is_none(),
-            Action::Put | Action::Post => now.is_some_and(|(id, _)| id == begun.id),
+            Action::Put | Action::Post => now.is_some_and(|(shown, _)| shown == id),
         };
         let mut ledger = account.ledger.lock();
         let seq = ledger.last_seq + 1;
@@ -267,15 +295,11 @@ impl Owner {
         if is_there {
             let new = now.map(|(_, footprint)| footprint);
             // What another change of the same name led to, when one came between announcement and crash.
-            let old = last
-                .0
-                .get(&begun.path)
-                .map_or(begun.old, |(_, footprint)| *footprint);
-            let (id, path, record) = (begun.id, begun.path.clone(), begun.record);
+            let old = history.last(&path).map_or(old, |(_, footprint)| footprint);
             let kind = Kind::Commit {
                 id,
                 seq,
-                path,
+                path: path.clone(),
                 old,
                 new,
                 record,
@@ -287,11 +311,11 @@ impl Owner {
             position = self.journal.append_reserved(&entry)?;
             self.records.note(position, entry);
             if !is_recounted {
-                ledger.counters.apply(&begun.path, old, new);
+                ledger.count(&path, old, new, None);
             }
-            last.0.insert(begun.path.clone(), (id, new));
+            history.add_node(path.clone(), seq, id, new);
         }
-        self.feed.note_path(account.account_id, seq, position, begun.path);
+        self.feed.note_path(account.account_id, seq, position, path);
         Ok(())
     }
 
@@ -300,19 +324,23 @@ impl Owner {
     async fn correct(
         &self,
         account: &Account,
-        commits: &[Commit],
-        last: &LastCommits,
+        changes: &[Change],
+        history: &History,
         is_recounted: bool,
     ) -> Result<(), Error> {
-        let tail = &commits[commits.len().saturating_sub(MAX_IN_FLIGHT)..];
-        let paths: HashSet<&NodePath> = tail.iter().map(|commit| &commit.path).collect();
+        let tail = &changes[changes.len().saturating_sub(MAX_IN_FLIGHT)..];
+        let paths = tail.iter().filter_map(|change| match &change.made {
+            Made::Node { path, .. } => history.now_called(path, change.seq),
+            Made::Operation(_) => None,
+        });
+        let paths: HashSet<NodePath> = paths.collect();
         for path in paths {
-            let Some((id, expected)) = last.0.get(path) else {
+            let Some((id, expected)) = history.last(&path) else {
                 continue;
             };
-            let shown = self.shown(account, path).await?;
+            let shown = self.shown(account, &path).await?;
             let is_as_expected = match shown {
-                Some((shown, _)) => expected.is_some() && shown == *id,
+                Some((shown, _)) => expected.is_some() && shown == id,
                 None => expected.is_none(),
             };
             if is_as_expected {
@@ -322,13 +350,11 @@ impl Owner {
             ledger.last_seq += 1;
             ledger.is_dirty = true;
             if !is_recounted {
-                ledger
-                    .counters
-                    .apply(path, *expected, shown.map(|(_, footprint)| footprint));
+                let shown = shown.map(|(_, footprint)| footprint);
+                ledger.count(&path, expected, shown, None);
             }
             let (seq, position) = (ledger.last_seq, self.journal.position());
-            self.feed
-                .note_path(account.account_id, seq, position, path.clone());
+            self.feed.note_path(account.account_id, seq, position, path);
         }
         Ok(())
     }
@@ -340,19 +366,23 @@ impl Owner {
             NodePath::Container(name) => account
                 .container(name)
                 .map(|container| (container.attributes().id, PRESENT)),
-            // No engine makes one.
-            NodePath::Directory(..) => None,
             NodePath::Object(container, object) => {
                 if account.container(container).is_none() {
                     return Ok(None);
                 }
-                let path = Path {
-                    account: account.name.clone(),
-                    container: container.clone(),
-                    object: object.clone(),
-                };
-                let attributes = self.engine.stat(&path).await?;
+                let attributes = self.engine.stat(&self::path(account, container, object)).await?;
                 attributes.map(|attributes| (attributes.id, footprint(&attributes)))
+            }
+            NodePath::Directory(container, name) => {
+                if account.container(container).is_none() {
+                    return Ok(None);
+                }
+                let directory = self
+                    .engine
+                    .directory(&self::path(account, container, name))
+                    .await?;
+                let explicit = directory.and_then(|directory| directory.explicit);
+                explicit.map(|explicit| (explicit.id, PRESENT))
             }
         })
     }
@@ -362,159 +392,75 @@ impl Owner {
         &self,
         account: &AccountName,
         containers: impl Iterator<Item = &'a ContainerName>,
-    ) -> Result<Counters, Error> {
+    ) -> Result<(Counters, Names), Error> {
         tracing::info!(%account, "counting what the account holds");
-        let mut counters = Counters::default();
+        let (mut counters, mut names) = (Counters::default(), Names::default());
         for container in containers {
-            counters.apply(&NodePath::Container(container.clone()), None, Some(PRESENT));
+            let mut add = |node: &NodePath, footprint: Footprint| {
+                counters.apply(node, None, Some(footprint));
+                names.apply(node, None, Some(footprint));
+            };
+            add(&NodePath::Container(container.clone()), PRESENT);
+            let mut disabled = Vec::new();
             let mut walk = Walk::new(self.engine.as_ref(), account, container);
-            while let Some((path, attributes)) = walk.next().await? {
-                let node = NodePath::Object(path.container, path.object);
-                counters.apply(&node, None, Some(footprint(&attributes)));
+            while let Some(met) = walk.next().await? {
+                match met {
+                    Met::Object(path, attributes) => {
+                        if attributes.state == State::Disabled {
+                            disabled.push(path.object.clone());
+                        }
+                        add(
+                            &NodePath::Object(path.container, path.object),
+                            footprint(&attributes),
+                        );
+                    }
+                    Met::Directory(path, _) => {
+                        add(&NodePath::Directory(path.container, path.object), PRESENT);
+                    }
+                }
+            }
+            for object in disabled {
+                names.set_disabled(container, &object, true);
             }
         }
-        Ok(counters)
+        Ok((counters, names))
     }
 }
 
 /// The checkpoint's counters and what came later.
-fn replayed(checkpoint: &Checkpoint, commits: &[Commit]) -> Counters {
+fn replayed(checkpoint: &Checkpoint, mut names: Names, changes: &[Change]) -> (Counters, Names) {
     let mut counters = Counters::from_checkpoint(checkpoint);
-    for commit in commits
+    for change in changes
         .iter()
-        .filter(|commit| commit.seq > checkpoint.through_seq)
+        .filter(|change| change.seq > checkpoint.through_seq)
     {
-        counters.apply(&commit.path, commit.old, commit.new);
+        match &change.made {
+            Made::Node { path, old, new, .. } => {
+                counters.apply(path, *old, *new);
+                names.apply(path, *old, *new);
+            }
+            Made::Operation(operation) => {
+                for (path, old, new) in operation.counted() {
+                    counters.apply(path, old, new);
+                }
+                names.rename(&operation.rename);
+            }
+        }
     }
-    counters
+    (counters, names)
 }
 
-/// Whether the commits are all that ever happened to the account.
-fn is_whole(commits: &[Commit], term: u64) -> bool {
-    commits
+/// Whether the changes are all that ever happened to the account.
+fn is_whole(changes: &[Change], term: u64) -> bool {
+    changes
         .first()
         .is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use common::Timestamp;
-    use common::name::ObjectName;
-    use proptest::prelude::*;
-
-    fn record() -> Arc<Record> {
-        Arc::new(Record {
-            id: 0,
-            time: Timestamp::default(),
-            user_id: None,
-            user: None,
-            action: "object/put".into(),
-            result: 201,
-            bytes: 0,
-            address: None,
-            agent: None,
-            transaction_id: "tx".into(),
-        })
-    }
-
-    fn object(name: u8) -> NodePath {
-        let name = ObjectName::new(format!("o{name}")).unwrap();
-        NodePath::Object(ContainerName::new("c").unwrap(), name)
-    }
-
-    /// What one change says in the journal: how far ahead of its end it was announced, its name, the bytes it leaves
-    /// (`None`: it removes), and whether it succeeded.
-    type Change = (usize, u8, Option<u64>, bool);
-
-    /// The entries of `changes`, whose announcements are interleaved with the ends of others; and the final state.
-    fn journal(changes: &[Change]) -> (Vec<Kind>, BTreeMap<u8, u64>) {
-        let mut state = BTreeMap::new();
-        let mut seq = (1 << TERM_SHIFT) + 1;
-        let container = Kind::Commit {
-            id: WriteId(u64::MAX),
-            seq,
-            path: NodePath::Container(ContainerName::new("c").unwrap()),
-            old: None,
-            new: Some(PRESENT),
-            record: record(),
-        };
-        let mut entries: Vec<(usize, Kind)> = vec![(0, container)];
-        for (at, (ahead, name, bytes, succeeds)) in changes.iter().enumerate() {
-            let (id, path) = (WriteId(at as u64), object(*name));
-            let some = |bytes: u64| Footprint { objects: 1, bytes };
-            let old = state.get(name).copied().map(some);
-            let action = if bytes.is_some() {
-                Action::Put
-            } else {
-                Action::Delete
-            };
-            let begin = Kind::Begin {
-                id,
-                path: path.clone(),
-                action,
-                old,
-                record: record(),
-            };
-            entries.push((at.saturating_sub(*ahead) * 2 + 1, begin));
-            let end = if *succeeds {
-                seq += 1;
-                match bytes {
-                    Some(bytes) => state.insert(*name, *bytes),
-                    None => state.remove(name),
-                };
-                let new = bytes.map(some);
-                Kind::Commit {
-                    id,
-                    seq,
-                    path,
-                    old,
-                    new,
-                    record: record(),
-                }
-            } else {
-                Kind::Abort { id }
-            };
-            entries.push((at * 2 + 2, end));
-        }
-        entries.sort_by_key(|(place, _)| *place);
-        (entries.into_iter().map(|(_, kind)| kind).collect(), state)
-    }
-
-    fn read(entries: Vec<Kind>) -> Found {
-        let entries = entries
-            .into_iter()
-            .map(|kind| (Position::default(), Entry { account_id: 7, kind }));
-        Recovery::read(entries, false)
-            .accounts
-            .remove(&7)
-            .unwrap_or_default()
-    }
-
-    proptest! {
-        /// However announcements and ends of changes lie between one another, replay counts each change once, from
-        /// any checkpoint on.
-        #[test]
-        fn replay_counts_each_change_once(
-            changes in prop::collection::vec((0..6_usize, 0..4_u8, prop::option::of(0..9_u64), any::<bool>()), 0..40),
-            covered in 0..40_u64,
-        ) {
-            let (entries, state) = journal(&changes);
-            let found = read(entries);
-            let base = replayed(&Checkpoint::default(), &found.commits);
-            let totals = base.totals();
-            prop_assert_eq!((totals.objects, totals.bytes), (state.len() as u64, state.values().sum::<u64>()));
-
-            let through_seq = (1 << TERM_SHIFT) + covered;
-            let early: Vec<_> = found.commits.iter().filter(|commit| commit.seq <= through_seq).collect();
-            let mut counters = Counters::default();
-            for commit in early {
-                counters.apply(&commit.path, commit.old, commit.new);
-            }
-            let containers = counters.containers().clone();
-            let checkpoint = Checkpoint { through_seq, containers, ..Checkpoint::default() };
-            let totals = replayed(&checkpoint, &found.commits).totals();
-            prop_assert_eq!((totals.objects, totals.bytes), (state.len() as u64, state.values().sum::<u64>()));
-        }
+fn path(account: &Account, container: &ContainerName, name: &ObjectName) -> Path {
+    Path {
+        account: account.name.clone(),
+        container: container.clone(),
+        object: name.clone(),
     }
 }

@@ -60,15 +60,27 @@ impl Room {
 pub(crate) struct Reservation {
     account: Arc<Account>,
     container: Arc<Container>,
+    /// Whether what comes into the container comes into the account, too.
+    in_account: bool,
     held: Mutex<Footprint>,
 }
 
 impl Reservation {
     /// Holds nothing yet.
     pub(crate) fn new(account: &Arc<Account>, container: &Arc<Container>) -> Arc<Self> {
+        Self::of(account, container, true)
+    }
+
+    /// The same for what is moved there from another container of the account.
+    pub(crate) fn in_container(account: &Arc<Account>, container: &Arc<Container>) -> Arc<Self> {
+        Self::of(account, container, false)
+    }
+
+    fn of(account: &Arc<Account>, container: &Arc<Container>, in_account: bool) -> Arc<Self> {
         Arc::new(Self {
             account: Arc::clone(account),
             container: Arc::clone(container),
+            in_account,
             held: Mutex::default(),
         })
     }
@@ -101,13 +113,16 @@ impl Reservation {
             objects: used.objects,
             bytes: used.bytes,
         };
-        let growth = [wish, need]
-            .into_iter()
-            .find(|&growth| ledger.room.takes(growth, *held, totals) && room.takes(growth, *held, used));
+        let growth = [wish, need].into_iter().find(|&growth| {
+            let takes_account = !self.in_account || ledger.room.takes(growth, *held, totals);
+            takes_account && room.takes(growth, *held, used)
+        });
         let Some(growth) = growth else {
             return Err(Error::new(Outcome::TooLarge).with_text(EXCEEDED));
         };
-        ledger.room.exchange(*held, growth);
+        if self.in_account {
+            ledger.room.exchange(*held, growth);
+        }
         room.exchange(*held, growth);
         *held = growth;
         Ok(growth)
@@ -127,7 +142,9 @@ impl Reservation {
 
     fn exchange(&self, ledger: &mut Ledger, new: Footprint) {
         let mut held = self.held.lock();
-        ledger.room.exchange(*held, new);
+        if self.in_account {
+            ledger.room.exchange(*held, new);
+        }
         self.container.room.lock().exchange(*held, new);
         *held = new;
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use common::Timestamp;
 use common::functional::record::MAX_BATCH;
 
-use crate::journal::{Entry, Kind, Position};
+use crate::journal::{Entry, Position};
 
 /// So many commits wait in memory.
 const MAX_WAITING: usize = 4096;
@@ -116,15 +116,14 @@ impl Queue {
 
 /// When what an entry says was asked for.
 fn time_of(entry: &Entry) -> Timestamp {
-    match &entry.kind {
-        Kind::Commit { record, .. } => record.time,
-        _ => Timestamp::default(),
-    }
+    let made = entry.kind.made();
+    made.map_or(Timestamp::default(), |(_, _, record)| record.time)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Kind;
     use crate::node::WriteId;
 
     fn at(number: u64) -> Position {

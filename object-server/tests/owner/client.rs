@@ -6,9 +6,10 @@ use std::sync::Arc;
 use common::constraints::Constraints;
 use common::functional::account::Info as AccountInfo;
 use common::functional::container::{Entry, Info as ContainerInfo};
+use common::functional::firewall::{SetState, State};
 use common::functional::listing::Query;
 use common::functional::object::{Info, Path, Stored};
-use common::functional::{Call, Context, account, ask, container, object};
+use common::functional::{Call, Context, account, ask, container, fs, object};
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::service::FunctionalService;
 use common::{Body, Clock, Error, Properties};
@@ -52,7 +53,11 @@ pub(crate) fn put(path: Path) -> object::Put {
 }
 
 pub(crate) fn context() -> Context {
-    Context::internal("tx-test", CLOCK.next())
+    let now = CLOCK.next();
+    Context {
+        record_id: Some(now.units()),
+        ..Context::internal(format!("tx-{now}"), now)
+    }
 }
 
 impl Client {
@@ -119,6 +124,49 @@ impl Client {
         self.ask(object::Delete {
             path: path(container, name),
             if_delete_at: None,
+        })
+        .await
+        .map(|_| ())
+    }
+
+    pub(crate) async fn make_directory(&self, container: &str, name: &str) -> Result<(), Error> {
+        self.ask(fs::MakeDirectory {
+            path: path(container, name),
+            create_parents: true,
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Whether something was replaced.
+    pub(crate) async fn rename(&self, from: (&str, &str), to: (&str, &str)) -> Result<bool, Error> {
+        let moved = self
+            .ask(fs::Move {
+                source: path(from.0, from.1),
+                destination: path(to.0, to.1),
+                overwrite: true,
+            })
+            .await?;
+        match moved {
+            fs::Moved::Done { replaced } => Ok(replaced),
+            fs::Moved::Job(job) => panic!("a move in an account became the job {job:?}"),
+        }
+    }
+
+    /// The objects and bytes that were in it.
+    pub(crate) async fn remove_directory(&self, container: &str, name: &str) -> Result<(u64, u64), Error> {
+        let path = path(container, name);
+        let removed = self.ask(fs::RemoveDirectory { path }).await?;
+        Ok((removed.objects, removed.bytes))
+    }
+
+    pub(crate) async fn set_state(&self, container: &str, name: &str, state: State) -> Result<(), Error> {
+        let path = path(container, name);
+        self.ask(SetState {
+            account: path.account,
+            container: Some(path.container),
+            object: Some(path.object),
+            state,
         })
         .await
         .map(|_| ())

@@ -5,6 +5,7 @@
 mod client;
 mod faults;
 mod mirror;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,15 @@ impl World {
             .build()
             .unwrap();
         runtime.block_on(async { work(self.open().await).await })
+    }
+}
+
+/// Waits until it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "that never came true");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
 

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use common::functional::fs::{TreeKind, TreeNode};
 use common::functional::listing::Rollup;
 use common::functional::mirror::{
-    Apply, AtLeast, ListAccount, ListContainer, Node, ObjectRow, Page, Position,
+    Apply, AtLeast, Change, ListAccount, ListContainer, Node, ObjectRow, Page, Position, Total, Totals, Tree,
+    TreePage,
 };
+use common::functional::record::{Kept, Record};
 use common::functional::{Action, Answer, Reply, Request, account, container};
 use common::name::{ContainerName, ObjectName};
 use common::service::FunctionalService;
@@ -22,12 +25,112 @@ struct State {
     accounts: HashMap<u64, Rows>,
     is_away: bool,
     pages_served: u64,
+    records: Vec<Record>,
 }
 
 #[derive(Debug, Default)]
 struct Rows {
     position: Position,
-    containers: BTreeMap<ContainerName, BTreeMap<ObjectName, ObjectRow>>,
+    containers: BTreeMap<ContainerName, BTreeMap<ObjectName, Row>>,
+}
+
+/// A row of an object or of an explicit directory, with the `seq` of its last change.
+#[derive(Debug)]
+enum Row {
+    Object(u64, ObjectRow),
+    /// The object of a directory's name beside it.
+    Directory(u64, Option<ObjectRow>),
+}
+
+impl Row {
+    fn object(&self) -> Option<&ObjectRow> {
+        match self {
+            Self::Object(_, row) => Some(row),
+            Self::Directory(_, row) => row.as_ref(),
+        }
+    }
+
+    fn seq(&self) -> u64 {
+        match self {
+            Self::Object(seq, _) | Self::Directory(seq, _) => *seq,
+        }
+    }
+}
+
+impl Rows {
+    fn take(&mut self, Change { seq, node }: Change) {
+        match node {
+            Node::Account(_) => {}
+            Node::Container(name, Some(_)) => {
+                self.containers.entry(name).or_default();
+            }
+            Node::Container(name, None) => {
+                self.containers.remove(&name);
+            }
+            Node::Object(container, name, row) => {
+                let Some(rows) = self.containers.get_mut(&container) else {
+                    return;
+                };
+                let present = rows.get(&name);
+                if present.is_some_and(|present| matches!(present, Row::Object(..)) && present.seq() >= seq) {
+                    return;
+                }
+                match (present, row) {
+                    (Some(Row::Directory(made, _)), row) => {
+                        let made = *made;
+                        rows.insert(name, Row::Directory(made, row));
+                    }
+                    (_, Some(row)) => {
+                        rows.insert(name, Row::Object(seq, row));
+                    }
+                    (_, None) => {
+                        rows.remove(&name);
+                    }
+                }
+            }
+            Node::Directory(container, name, row) => {
+                let Some(rows) = self.containers.get_mut(&container) else {
+                    return;
+                };
+                let present = rows.remove(&name);
+                let object = present.and_then(|present| match present {
+                    Row::Object(_, row) => Some(row),
+                    Row::Directory(_, row) => row,
+                });
+                match (row, object) {
+                    (Some(_), object) => rows.insert(name, Row::Directory(seq, object)),
+                    (None, Some(object)) => rows.insert(name, Row::Object(seq, object)),
+                    (None, None) => None,
+                };
+            }
+            Node::Moved(moved) => {
+                let taken = self.cut(&moved.container, moved.directory.as_str());
+                self.cut(&moved.to_container, moved.to_directory.as_str());
+                if let Some(rows) = self.containers.get_mut(&moved.to_container) {
+                    let named =
+                        |rest: &str| ObjectName::new(format!("{}{rest}", moved.to_directory)).unwrap();
+                    rows.extend(taken.into_iter().map(|(rest, row)| (named(&rest), row)));
+                }
+            }
+            Node::Detached(container, name) => {
+                self.cut(&container, name.as_str());
+            }
+        }
+    }
+
+    /// Takes a directory out; names are relative to it.
+    fn cut(&mut self, container: &ContainerName, directory: &str) -> Vec<(String, Row)> {
+        let Some(rows) = self.containers.get_mut(container) else {
+            return Vec::new();
+        };
+        let below = |name: &ObjectName| name.as_str().starts_with(directory);
+        let names: Vec<_> = rows.keys().filter(|name| below(name)).cloned().collect();
+        let cut = |name: ObjectName| {
+            let row = rows.remove(&name)?;
+            Some((name.as_str()[directory.len()..].to_owned(), row))
+        };
+        names.into_iter().filter_map(cut).collect()
+    }
 }
 
 impl Mirror {
@@ -58,9 +161,38 @@ impl Mirror {
         rows.flat_map(|(container, objects)| {
             objects
                 .iter()
-                .map(move |(name, row)| (format!("{container}/{name}"), row.bytes))
+                .filter_map(move |(name, row)| Some((format!("{container}/{name}"), row.object()?.bytes)))
         })
         .collect()
+    }
+
+    /// All explicit directories, as `container/directory/`.
+    pub(crate) fn directories(&self) -> Vec<String> {
+        let state = self.0.lock();
+        let rows = state.accounts.values().flat_map(|rows| &rows.containers);
+        rows.flat_map(|(container, rows)| {
+            let directories = rows.iter().filter(|(_, row)| matches!(row, Row::Directory(..)));
+            directories.map(move |(name, _)| format!("{container}/{name}"))
+        })
+        .collect()
+    }
+
+    /// Each record once, as it would be kept: action, path and destination.
+    pub(crate) fn records(&self) -> Vec<(String, String, Option<String>)> {
+        let state = self.0.lock();
+        let records = state.records.iter();
+        let kept: BTreeMap<_, _> = records
+            .map(|record| {
+                let change = record.change.map(|change| change.seq);
+                let shown = (
+                    record.action.clone(),
+                    record.path.clone(),
+                    record.destination.clone(),
+                );
+                ((record.time, record.id, change), shown)
+            })
+            .collect();
+        kept.into_values().collect()
     }
 
     fn answer(&self, action: Action) -> Result<Answer, Error> {
@@ -75,6 +207,12 @@ impl Mirror {
             }
             Action::MirrorApply(apply) => Ok(Answer::MirrorApply(state.apply(apply))),
             Action::MirrorListContainer(list) => Ok(Answer::MirrorListContainer(state.list_container(&list))),
+            Action::MirrorTotals(totals) => Ok(Answer::MirrorTotals(state.totals(&totals))),
+            Action::MirrorTree(tree) => Ok(Answer::MirrorTree(state.tree(&tree))),
+            Action::RecordCommit(commit) => {
+                state.records.extend(commit.records);
+                Ok(Answer::RecordCommit(Kept {}))
+            }
             Action::MirrorListAccount(list) => Ok(Answer::MirrorListAccount(state.list_account(&list))),
             _ => Err(Outcome::NotImplemented.into()),
         }
@@ -99,29 +237,9 @@ impl State {
         if apply.after > rows.position.seq {
             return rows.position;
         }
-        for change in apply.changes {
-            match change.node {
-                Node::Account(_) => {}
-                Node::Container(name, Some(_)) => {
-                    rows.containers.entry(name).or_default();
-                }
-                Node::Container(name, None) => {
-                    rows.containers.remove(&name);
-                }
-                Node::Object(container, name, row) => {
-                    let objects = rows.containers.get_mut(&container);
-                    match (objects, row) {
-                        (Some(objects), Some(row)) => {
-                            objects.insert(name, row);
-                        }
-                        (Some(objects), None) => {
-                            objects.remove(&name);
-                        }
-                        (None, _) => {}
-                    }
-                }
-                Node::Directory(..) | Node::Moved(_) | Node::Detached(..) => {}
-            }
+        let base = rows.position.seq;
+        for change in apply.changes.into_iter().filter(|change| change.seq > base) {
+            rows.take(change);
         }
         rows.position.seq = rows.position.seq.max(apply.through);
         rows.position
@@ -146,6 +264,7 @@ impl State {
                 let objects = rows.containers.get(&list.container).into_iter().flatten();
                 Page::Entries(
                     objects
+                        .filter_map(|(name, row)| Some((name, row.object()?)))
                         .map(|(name, row)| {
                             container::Entry::Object(container::Object {
                                 name: name.clone(),
@@ -162,6 +281,35 @@ impl State {
         }
     }
 
+    fn totals(&self, totals: &Totals) -> Total {
+        match self.rows(totals.at_least) {
+            Err(position) => Total::Behind(position),
+            Ok(rows) => {
+                let (objects, bytes) = held(rows, &totals.container, totals.directory.as_str());
+                Total::Counted { objects, bytes }
+            }
+        }
+    }
+
+    /// Only the outermost node: trees are the account-server's own tests' business.
+    fn tree(&self, tree: &Tree) -> TreePage {
+        match self.rows(tree.at_least) {
+            Err(position) => TreePage::Behind(position),
+            Ok(rows) => {
+                let name = tree.directory.as_ref().map_or("", |name| name.as_str());
+                let (objects, bytes) = held(rows, &tree.container, name);
+                TreePage::Node(Some(TreeNode {
+                    name: name.to_owned(),
+                    kind: TreeKind::Directory,
+                    objects,
+                    bytes,
+                    children: None,
+                    next: None,
+                }))
+            }
+        }
+    }
+
     fn list_account(&self, list: &ListAccount) -> Page<account::Entry> {
         match self.rows(list.at_least) {
             Err(position) => Page::Behind(position),
@@ -171,12 +319,24 @@ impl State {
                     .iter()
                     .map(|(name, objects)| account::Entry::Container {
                         name: name.clone(),
-                        objects: objects.len() as u64,
-                        bytes: objects.values().map(|row| row.bytes).sum(),
+                        objects: objects.values().filter_map(Row::object).count() as u64,
+                        bytes: objects
+                            .values()
+                            .filter_map(Row::object)
+                            .map(|row| row.bytes)
+                            .sum(),
                         last_modified: common::Timestamp::default(),
                     });
                 Page::Entries(entries.collect())
             }
         }
     }
+}
+
+fn held(rows: &Rows, container: &ContainerName, directory: &str) -> (u64, u64) {
+    let rows = rows.containers.get(container).into_iter().flatten();
+    let below = rows.filter(|(name, _)| name.as_str().starts_with(directory));
+    below
+        .filter_map(|(_, row)| row.object())
+        .fold((0, 0), |(objects, bytes), row| (objects + 1, bytes + row.bytes))
 }

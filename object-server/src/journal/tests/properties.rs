@@ -22,6 +22,12 @@ fn any_path() -> impl Strategy<Value = NodePath> {
                 ObjectName::new(object).unwrap(),
             )
         }),
+        ("[^/]{1,20}", "(?s).{1,40}/").prop_map(|(container, directory)| {
+            NodePath::Directory(
+                ContainerName::new(container).unwrap(),
+                ObjectName::new(directory).unwrap(),
+            )
+        }),
     ]
 }
 
@@ -91,47 +97,50 @@ fn any_change() -> impl Strategy<Value = Kind> {
 }
 
 fn any_tree_operation() -> impl Strategy<Value = Kind> {
-    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let footprint = || any_footprint().prop_map(Option::unwrap_or_default);
     let parts = (
         any::<u64>().prop_map(WriteId),
-        any_path(),
-        any_path(),
-        numbers,
+        (any_path(), any_path()),
+        (any::<u64>(), any::<u64>()),
+        (footprint(), footprint()),
+        any_record(),
         0..4_u8,
     );
     parts.prop_map(
-        |(id, path, to, (seq, identity, objects, bytes), kind)| match kind {
+        |(id, (from, to), (seq, identity), (moved, replaced), record, kind)| match kind {
             0 => Kind::Moving {
                 id,
-                from: path,
+                from,
                 to,
                 identity,
-                objects,
-                bytes,
+                moved,
+                replaced,
+                record,
             },
             1 => Kind::Moved {
                 id,
                 seq,
-                from: path,
+                from,
                 to,
                 identity,
-                objects,
-                bytes,
+                moved,
+                replaced,
+                record,
             },
             2 => Kind::Detaching {
                 id,
-                path,
+                path: from,
                 identity,
-                objects,
-                bytes,
+                removed: moved,
+                record,
             },
             _ => Kind::Detached {
                 id,
                 seq,
-                path,
+                path: from,
                 identity,
-                objects,
-                bytes,
+                removed: moved,
+                record,
             },
         },
     )

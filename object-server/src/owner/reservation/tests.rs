@@ -65,7 +65,7 @@ impl Owned {
             account_attributes(),
             containers.collect(),
             1,
-            counters,
+            (counters, Default::default()),
         );
         let container = |at| account.container(&container_name(at)).unwrap();
         Self {

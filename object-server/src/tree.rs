@@ -1,0 +1,30 @@
+//! What the owner does with the tree: one file a verb.
+//!
+//! | look at | for |
+//! |---|---|
+//! | `make_directory.rs` | explicit directories, made and removed |
+//! | `move_node.rs` | another name for an object or a directory |
+//! | `remove_directory.rs` | a directory with all that lies in it |
+//! | `show.rs` | trees with totals |
+//! | `totals.rs` | what a directory holds, as the mirror counts it |
+//! | `look.rs` | what stands against an operation |
+//! | `operation.rs` | the order of an operation: announced, made, in the account's order |
+//! | `rename.rs` | what an operation does to names |
+//! | `reaper.rs` | the trash |
+//! | `repeats.rs` | requests that come twice |
+
+mod look;
+mod make_directory;
+mod move_node;
+mod operation;
+mod reaper;
+mod remove_directory;
+mod rename;
+mod repeats;
+mod show;
+mod totals;
+
+pub(crate) use operation::Operation;
+pub(crate) use reaper::Reaper;
+pub(crate) use rename::{Rename, lies_in};
+pub(crate) use repeats::Repeats;

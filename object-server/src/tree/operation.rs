@@ -1,0 +1,225 @@
+//! The order of a tree operation: announced durably, made by the engine, then part of its account's order.
+//!
+//! It gets its `seq` only when storage has it durably, so the journal never says of one that it was made that a power cut can
+//! take back. Between the two nobody else changes anything in its containers, and no listing of them begins.
+
+use std::sync::Arc;
+
+use common::Error;
+use common::functional::mirror::Node;
+
+use crate::engine::EngineError;
+use crate::journal::{Entry, Footprint, Kind, Position, Record};
+use crate::node::{NodePath, WriteId};
+use crate::owner::{Account, Owner};
+use crate::tree::Rename;
+
+/// What is done, as the journal has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    pub(crate) rename: Rename,
+    /// What storage knows the node by.
+    pub(crate) identity: u64,
+    /// What it takes along from its container; nothing, when it stays there.
+    pub(crate) moved: Footprint,
+    /// What it replaces.
+    pub(crate) replaced: Footprint,
+    pub(crate) record: Arc<Record>,
+}
+
+/// An operation that was announced and neither made nor given up. While it lives, the journal keeps the announcement.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    owner: Arc<Owner>,
+    account_id: u64,
+    pub(crate) id: WriteId,
+    operation: Operation,
+    position: Position,
+}
+
+impl Operation {
+    /// What an entry announces, or says that it was made.
+    pub(crate) fn of(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Moving {
+                from,
+                to,
+                identity,
+                moved,
+                replaced,
+                record,
+                ..
+            }
+            | Kind::Moved {
+                from,
+                to,
+                identity,
+                moved,
+                replaced,
+                record,
+                ..
+            } => Self {
+                rename: Rename { from, to: Some(to) },
+                identity,
+                moved,
+                replaced,
+                record,
+            },
+            Kind::Detaching {
+                path,
+                identity,
+                removed,
+                record,
+                ..
+            }
+            | Kind::Detached {
+                path,
+                identity,
+                removed,
+                record,
+                ..
+            } => Self {
+                rename: Rename { from: path, to: None },
+                identity,
+                moved: removed,
+                replaced: Footprint::default(),
+                record,
+            },
+            Kind::Begin { .. } | Kind::Commit { .. } | Kind::Abort { .. } => return None,
+        })
+    }
+
+    fn announcement(&self, id: WriteId) -> Kind {
+        let Self {
+            rename,
+            identity,
+            moved,
+            replaced,
+            record,
+        } = self.clone();
+        match rename.to {
+            Some(to) => Kind::Moving {
+                id,
+                from: rename.from,
+                to,
+                identity,
+                moved,
+                replaced,
+                record,
+            },
+            None => Kind::Detaching {
+                id,
+                path: rename.from,
+                identity,
+                removed: moved,
+                record,
+            },
+        }
+    }
+
+    /// The entry that says that it was made.
+    pub(crate) fn end(&self, id: WriteId, seq: u64) -> Kind {
+        let Self {
+            rename,
+            identity,
+            moved,
+            replaced,
+            record,
+        } = self.clone();
+        match rename.to {
+            Some(to) => Kind::Moved {
+                id,
+                seq,
+                from: rename.from,
+                to,
+                identity,
+                moved,
+                replaced,
+                record,
+            },
+            None => Kind::Detached {
+                id,
+                seq,
+                path: rename.from,
+                identity,
+                removed: moved,
+                record,
+            },
+        }
+    }
+
+    /// What it does to counters: of each path what was there and what is.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&NodePath, Option<Footprint>, Option<Footprint>)> {
+        let left = (&self.rename.from, Some(self.moved), None);
+        let taken = self.rename.to.as_ref();
+        std::iter::once(left).chain(taken.map(|to| (to, Some(self.replaced), Some(self.moved))))
+    }
+}
+
+impl Owner {
+    /// Announces an operation and waits until that is durable.
+    pub(super) async fn announce(
+        self: &Arc<Self>,
+        account: &Account,
+        operation: Operation,
+    ) -> Result<Announced, Error> {
+        let id = WriteId::random()?;
+        let entry = Entry {
+            account_id: account.account_id,
+            kind: operation.announcement(id),
+        };
+        let frees_space = operation.rename.to.is_none();
+        let position = self.append_announcement(&entry, frees_space)?;
+        let announced = Announced {
+            owner: Arc::clone(self),
+            account_id: account.account_id,
+            id,
+            operation,
+            position,
+        };
+        self.journal.sync(position).await?;
+        Ok(announced)
+    }
+}
+
+impl Announced {
+    /// Storage shows it, durably: it gets its place in the order. `state` is that of a moved object.
+    pub(super) fn commit(self, account: &Account, state: Option<Node>) -> Result<Position, Error> {
+        self.owner
+            .commit_operation(account, self.id, &self.operation, state, true)
+    }
+
+    /// Says that nothing came of it.
+    pub(super) fn abort(self) {
+        let kind = Kind::Abort { id: self.id };
+        let account_id = self.account_id;
+        // Without it a restart would take what somebody else does later for this.
+        if let Err(error) = self.owner.journal.append_reserved(&Entry { account_id, kind }) {
+            tracing::warn!(%error, "an operation that failed could not be marked in the journal");
+        }
+    }
+
+    /// Ends an operation that the engine failed to make, and gives the failure back: storage is asked what became of it.
+    pub(super) async fn fail(self, account: &Account, state: Option<Node>, error: EngineError) -> Error {
+        match self.owner.settle(account, self.id, &self.operation).await {
+            Ok(true) => match self.commit(account, state) {
+                Ok(_) => error.into(),
+                Err(error) => error,
+            },
+            Ok(false) => {
+                self.abort();
+                error.into()
+            }
+            Err(unsettled) => {
+                tracing::error!(%unsettled, "nobody knows what became of a tree operation; a restart will");
+                error.into()
+            }
+        }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.owner.forget_announcement(self.position);
+    }
+}

@@ -1,0 +1,94 @@
+//! A directory is removed with all that lies in it: it leaves the tree at once, and its space comes back later.
+
+use std::sync::Arc;
+
+use common::functional::Context;
+use common::functional::fs::{RemoveDirectory, RemovedDirectory};
+use common::functional::object::Path;
+use common::{Body, Error};
+
+use super::look;
+use super::operation::Operation;
+use super::rename::Rename;
+use crate::account::uncancelled;
+use crate::journal::Footprint;
+use crate::owner::{Account, Container, Owner, Renaming, record};
+
+impl Owner {
+    pub(crate) async fn remove_directory(
+        self: &Arc<Self>,
+        call: RemoveDirectory,
+        context: &Context,
+    ) -> Result<RemovedDirectory, Error> {
+        let path = call.path;
+        if !path.object.is_directory() {
+            return Err(Error::bad_request("The name of a directory ends in a slash."));
+        }
+        let (account, container, _) = self
+            .admit(&path.account, &path.container, context, Body::empty())
+            .await?;
+        let (owner, context) = (Arc::clone(self), context.clone());
+        uncancelled(async move {
+            let removed = owner.detach(&account, &container, &path, &context).await?;
+            Ok(RemovedDirectory {
+                objects: removed.objects,
+                bytes: removed.bytes,
+            })
+        })
+        .await
+    }
+
+    async fn detach(
+        self: &Arc<Self>,
+        account: &Account,
+        container: &Arc<Container>,
+        path: &Path,
+        context: &Context,
+    ) -> Result<Footprint, Error> {
+        self.look_at_all(account, path, context).await?;
+        let locks = look::lock(std::slice::from_ref(container)).await?;
+        let (identity, removed) = self.look_at_all(account, path, context).await?;
+        let operation = Operation {
+            rename: Rename {
+                from: look::node(path),
+                to: None,
+            },
+            identity,
+            moved: removed,
+            replaced: Footprint::default(),
+            record: Arc::new(record(context, "fs/remove_directory", 204, 0)),
+        };
+        let announced = self.announce(account, operation).await?;
+        let renaming = Renaming::of(std::slice::from_ref(container));
+        let detached = self.engine.detach(path, announced.id, Box::new(|| ())).await;
+        let made = match detached {
+            Ok(true) => announced.commit(account, None),
+            Ok(false) => {
+                announced.abort();
+                Err(Error::not_found())
+            }
+            Err(error) => Err(announced.fail(account, None, error).await),
+        };
+        self.tree_listing.forget_container(&account.name, &container.name);
+        drop((renaming, locks));
+        self.reaper.wake();
+        self.journal.sync(made?).await?;
+        Ok(removed)
+    }
+
+    /// What storage knows the directory by, and what it holds.
+    async fn look_at_all(
+        &self,
+        account: &Account,
+        path: &Path,
+        context: &Context,
+    ) -> Result<(u64, Footprint), Error> {
+        let present = self.present(path).await?.ok_or_else(Error::not_found)?;
+        look::check_enabled(account, &look::node(path))?;
+        let footprint = match present.footprint() {
+            Some(footprint) => footprint,
+            None => self.totals(account, path, context).await?,
+        };
+        Ok((present.identity(), footprint))
+    }
+}
