@@ -68,7 +68,7 @@ impl Memory {
 impl Engine for Memory {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            atomic_directory_move: false,
+            atomic_directory_move: true,
             inline_attribute_bytes: usize::MAX,
         }
     }

@@ -43,6 +43,11 @@ impl Fresh {
         self.0.lock().made.retain(|made, _| !is_below(made, path));
     }
 
+    #[cfg(test)]
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.0.lock().made.contains_key(path)
+    }
+
     /// Adds the fresh ones at and below `path` to what is to be synced.
     fn collect_below(&self, path: &str, sync: &mut SyncSet) {
         for (made, &number) in &self.0.lock().made {

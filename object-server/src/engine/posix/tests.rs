@@ -19,6 +19,7 @@ mod crash;
 mod disk;
 mod foreign;
 mod start;
+mod tree;
 
 /// A storage with one container, `AUTH_a/c`.
 struct Disk {

@@ -1,0 +1,562 @@
+//! Every failure point of the verbs of the tree: the program ends there, or the step before fails.
+//!
+//! What ended is a thread that waits for ever, while another engine opens the same directory: the inodes by which a rename is
+//! settled stay what they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+
+use super::*;
+use crate::engine::TreeEngine as _;
+use crate::engine::conformance::properties;
+use crate::failure_point::{Failure, FailurePoints};
+use crate::node::{DirectoryAttributes, WriteId};
+
+const POINTS: [&str; 19] = [
+    "directory:before_rename",
+    "directory:before_write",
+    "directory:after",
+    "directory:before_remove",
+    "directory:before_prune",
+    "convert:after_link",
+    "convert:before_unlink",
+    "convert:after_unlink",
+    "publish:before_unlink",
+    "rename:before",
+    "rename:before_trash",
+    "rename:after",
+    "rename:before_prune",
+    "detach:before",
+    "detach:after",
+    "reap:before_unlink",
+    "reap:before_rmdir",
+    "sync:before",
+    "sync:before_garbage",
+];
+
+const ID: WriteId = WriteId(0x5eed);
+
+/// A change, and what is there before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    MakeDirectory,
+    MakeDirectoryBesideFile,
+    MakeExplicit,
+    RemoveDirectory,
+    /// From the first name to the second, with these there before, and this file in both forms.
+    Rename(
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        Option<&'static str>,
+    ),
+    Detach,
+    Reap,
+}
+
+const CHANGES: [Change; 16] = [
+    Change::MakeDirectory,
+    Change::MakeDirectoryBesideFile,
+    Change::MakeExplicit,
+    Change::RemoveDirectory,
+    Change::Rename("a/x", "b/c/x", &["a/x"], None),
+    Change::Rename("a/x", "b/x", &["a/x", "b/x"], None),
+    Change::Rename("x", "x/y", &["x"], None),
+    Change::Rename("x/y", "x", &["x/y", "x"], None),
+    Change::Rename("x", "b/x", &["x"], Some("x")),
+    Change::Rename("x", "y", &["x", "y"], Some("y")),
+    Change::Rename("a/", "b/c/", &["a/x", "a/", "a/b/c"], None),
+    Change::Rename("a/", "b/", &["a/x", "a/b/c", "b"], None),
+    Change::Rename("a/b/", "b/", &["a/b/x", "a/b/c/d", "b/x", "b/y/z", "b"], None),
+    Change::Rename("a/", "b/c/", &["a/x", "b/c/"], None),
+    Change::Detach,
+    Change::Reap,
+];
+
+/// Objects with their data, and explicit directories.
+type Contents = (BTreeMap<String, Vec<u8>>, BTreeSet<String>);
+
+impl Change {
+    async fn prepare(self, disk: &Disk) {
+        std::fs::create_dir(disk.on_disk("by hand")).unwrap();
+        std::fs::write(disk.on_disk("by hand/%41"), b"foreign").unwrap();
+        let before: &[&str] = match self {
+            Self::MakeDirectory => &[],
+            Self::MakeDirectoryBesideFile => &["d", "d/"],
+            Self::MakeExplicit => &["d/e/x"],
+            Self::RemoveDirectory => &[],
+            Self::Rename(_, _, before, _) => before,
+            Self::Detach | Self::Reap => &["a/b/x", "a/b/c/y", "a/b"],
+        };
+        for name in before {
+            let mut large = attributes(name.as_bytes());
+            large.properties = properties(if name.ends_with('x') { 70_000 } else { 0 });
+            let mut stage = disk.posix.stage(&account(), &container(), None).await.unwrap();
+            stage.write(name.as_bytes().to_vec().into()).await.unwrap();
+            stage.publish(path(name), Plain::new(large)).await.unwrap();
+        }
+        match self {
+            Self::RemoveDirectory => make(&disk.posix, "d/e/").await.unwrap(),
+            Self::Rename(from, _, _, both) => {
+                if let Some(name) = both {
+                    std::fs::hard_link(disk.on_disk(name), disk.on_disk(&format!("{name}%o"))).unwrap();
+                }
+                if from.ends_with('/') {
+                    make(&disk.posix, &format!("{from}empty/")).await.unwrap();
+                    std::os::unix::fs::symlink("/nowhere", disk.on_disk(&format!("{from}link"))).unwrap();
+                }
+            }
+            Self::Reap => assert!(detach(&disk.posix).await.unwrap()),
+            _ => {}
+        }
+    }
+
+    async fn make(self, posix: &Posix) -> Result<(), EngineError> {
+        match self {
+            Self::MakeDirectory => make(posix, "d/e/f/").await,
+            Self::MakeDirectoryBesideFile => make(posix, "d/").await,
+            Self::MakeExplicit => make(posix, "d/e/").await,
+            Self::RemoveDirectory => {
+                let path = path("d/e/");
+                let removed = posix.remove_directory(&path, Box::new(|| ()));
+                removed.await.map(|is_removed| assert!(is_removed))
+            }
+            Self::Rename(from, to, _, _) => {
+                let (from, to) = (path(from), path(to));
+                let renamed = posix.rename(&from, &to, ID, Box::new(|| ()));
+                renamed.await.map(|is_renamed| assert!(is_renamed))
+            }
+            Self::Detach => detach(posix).await.map(|is_detached| assert!(is_detached)),
+            Self::Reap => {
+                while posix.reap(2).await? {}
+                Ok(())
+            }
+        }
+    }
+
+    /// What its directory or object is known by.
+    async fn identity(self, posix: &Posix) -> u64 {
+        match self {
+            Self::Rename(from, ..) if !from.ends_with('/') => {
+                posix.identity(&path(from)).await.unwrap().unwrap()
+            }
+            Self::Rename(from, ..) => posix.directory(&path(from)).await.unwrap().unwrap().identity,
+            Self::Detach => posix.directory(&path("a/b/")).await.unwrap().unwrap().identity,
+            _ => 0,
+        }
+    }
+
+    /// Whether it was made, as far as anybody has to be asked.
+    async fn settle(self, posix: &Posix, identity: u64) -> Option<bool> {
+        match self {
+            Self::Rename(from, to, _, _) => {
+                let settled = posix.settle_rename(&path(from), &path(to), identity, ID).await;
+                Some(settled.unwrap())
+            }
+            Self::Detach => Some(posix.settle_detach(&path("a/b/"), identity, ID).await.unwrap()),
+            _ => None,
+        }
+    }
+}
+
+async fn make(posix: &Posix, name: &str) -> Result<(), EngineError> {
+    let path = path(name);
+    let attributes = DirectoryAttributes {
+        id: WriteId(1),
+        ..DirectoryAttributes::default()
+    };
+    posix.make_directory(&path, attributes, Box::new(|| ())).await
+}
+
+async fn detach(posix: &Posix) -> Result<bool, EngineError> {
+    let path = path("a/b/");
+    posix.detach(&path, ID, Box::new(|| ())).await
+}
+
+async fn contents(posix: &Posix) -> Contents {
+    let (mut objects, mut explicit) = Contents::default();
+    let mut pending = vec![String::new()];
+    while let Some(directory) = pending.pop() {
+        let children = posix
+            .children(&account(), &container(), &directory)
+            .await
+            .unwrap();
+        for child in children {
+            let name = format!("{directory}{}", child.segment);
+            if child.is_object {
+                let data = read(posix, &name).await.unwrap();
+                let stored = posix.stat(&path(&name)).await.unwrap().unwrap();
+                assert_eq!(stored.etag, attributes(&data).etag, "{name} is torn");
+                objects.insert(name.clone(), data);
+            }
+            if name.ends_with('/') {
+                let found = posix.directory(&path(&name)).await.unwrap();
+                if found.is_some_and(|found| found.explicit.is_some()) {
+                    explicit.insert(name.clone());
+                }
+                pending.push(name);
+            }
+        }
+    }
+    (objects, explicit)
+}
+
+/// Without waiting for syncs, where these are not what is looked at.
+fn relaxed() -> Settings {
+    Settings {
+        durability: Durability::Relaxed,
+        ..Settings::default()
+    }
+}
+
+fn open(root: &FilePath, is_poor: bool, settings: &Settings) -> Posix {
+    match is_poor {
+        true => poor(root, settings),
+        false => Posix::open(root, settings).unwrap(),
+    }
+}
+
+/// A storage as it is before a change.
+async fn prepared(change: Change, is_poor: bool, points: &FailurePoints) -> Disk {
+    let disk = Disk::new(&relaxed()).await;
+    change.prepare(&disk).await;
+    let Disk { directory, posix } = disk;
+    drop(posix);
+    let settings = Settings {
+        failure_points: points.clone(),
+        ..Settings::default()
+    };
+    let posix = open(directory.path(), is_poor, &settings);
+    Disk { directory, posix }
+}
+
+/// What a change does, and how often it passes each point.
+async fn observe(change: Change, is_poor: bool) -> (Contents, Contents, Vec<(&'static str, u64)>) {
+    let points = FailurePoints::new();
+    let disk = prepared(change, is_poor, &points).await;
+    let before = contents(&disk.posix).await;
+    let earlier: Vec<_> = POINTS.iter().map(|point| points.hits(point)).collect();
+    change.make(&disk.posix).await.unwrap();
+    let passed = POINTS.iter().zip(earlier);
+    let passed = passed.map(|(point, earlier)| (*point, points.hits(point) - earlier));
+    let after = contents(&disk.posix).await;
+    assert!(after != before || change == Change::Reap);
+    (before, after, passed.collect())
+}
+
+/// The storage is whole: old or new, as it says itself.
+async fn check(
+    change: Change,
+    posix: &Posix,
+    identity: u64,
+    (before, after): (&Contents, &Contents),
+    what: &str,
+) {
+    let settled = change.settle(posix, identity).await;
+    let now = contents(posix).await;
+    match settled {
+        None => assert!(
+            now == *before || now == *after,
+            "{what}: neither before nor after"
+        ),
+        Some(false) => assert_eq!(now, *before, "{what}"),
+        Some(true) => assert_eq!(now, *after, "{what}"),
+    }
+    assert_eq!(change.settle(posix, identity).await, settled, "{what}");
+    assert_eq!(contents(posix).await, now, "{what}");
+}
+
+/// Nothing of others was touched, it takes all changes, and then nothing is left.
+async fn check_further(posix: &Posix, root: &FilePath, what: &str) {
+    let by_hand = root.join("AUTH_a/c/by hand");
+    assert_eq!(std::fs::read(by_hand.join("%41")).unwrap(), b"foreign", "{what}");
+    std::fs::remove_dir_all(by_hand).unwrap();
+    for name in ["a", "b", "d", "x", "y"] {
+        put(posix, name, b"again")
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        make(posix, &format!("{name}/new/"))
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let (made, id) = (path(&format!("{name}/")), WriteId(u64::from(name.as_bytes()[0])));
+        let moved = posix.detach(&made, id, Box::new(|| ()));
+        assert!(moved.await.unwrap(), "{what}");
+        assert!(remove(posix, name).await, "{what}");
+    }
+    while posix.reap(10).await.unwrap() {}
+    let removed = posix.remove_container(&account(), &container()).await;
+    removed
+        .unwrap_or_else(|error| panic!("{what}: {error:?}"))
+        .sync()
+        .await
+        .unwrap();
+    nothing_private_is_left(root).await;
+}
+
+async fn nothing_private_is_left(root: &FilePath) {
+    for directory in ["temporary", "trash"] {
+        until_empty(&root.join(".stobj").join(directory)).await;
+    }
+}
+
+async fn crash_at(change: Change, is_poor: bool, point: &str, hit: u64, expected: (&Contents, &Contents)) {
+    let points = FailurePoints::new();
+    let disk = prepared(change, is_poor, &points).await;
+    let identity = change.identity(&disk.posix).await;
+    let hits = points.hits(point);
+    points.arm_later(point, Failure::Wait, hit, 1);
+    let posix = disk.posix.clone();
+    let changing = tokio::spawn(async move { change.make(&posix).await });
+    points.reached(point, hits + hit + 1).await;
+    // As if its process were gone, and its lock with it.
+    std::fs::remove_file(disk.private("lock")).unwrap();
+    let root = disk.directory.path();
+    let after = open(root, is_poor, &relaxed());
+    let what = format!("{change:?} ended at {point}, hit {hit}, poor: {is_poor}");
+    check(change, &after, identity, expected, &what).await;
+    check_further(&after, root, &what).await;
+    drop(after);
+    points.disarm(point);
+    // What it still does, or fails with, happens to nobody's files.
+    let _ = changing.await;
+}
+
+async fn fail_at(change: Change, is_poor: bool, point: &str, hit: u64, expected: (&Contents, &Contents)) {
+    let points = FailurePoints::new();
+    let disk = prepared(change, is_poor, &points).await;
+    let identity = change.identity(&disk.posix).await;
+    points.arm_later(point, Failure::Error(ErrorKind::StorageFull), hit, 1);
+    let what = format!("{change:?} failed at {point}, hit {hit}, poor: {is_poor}");
+    let failed = change.make(&disk.posix).await;
+    if change == Change::Reap {
+        // That is left for the next start.
+        failed.unwrap();
+        assert!(!disk.posix.reap(1).await.unwrap(), "{what}");
+        assert_eq!(entries(&disk.private("trash")).len(), 1, "{what}");
+        return;
+    }
+    assert!(matches!(failed, Err(EngineError::Full)), "{what}: {failed:?}");
+    check(change, &disk.posix, identity, expected, &what).await;
+    let Disk { directory, posix } = disk;
+    drop(posix);
+    let posix = open(directory.path(), is_poor, &relaxed());
+    check_further(&posix, directory.path(), &what).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_the_tree_is_whole_wherever_it_ends() {
+    let mut passed_ever = BTreeSet::new();
+    for change in CHANGES {
+        // Only directories know another way to be renamed.
+        let ways: &[bool] = match change {
+            Change::Rename(from, ..) if from.ends_with('/') => &[false, true],
+            _ => &[false],
+        };
+        for &is_poor in ways {
+            let (before, after, passed) = observe(change, is_poor).await;
+            for (point, hits) in passed {
+                for hit in 0..hits {
+                    passed_ever.insert(point);
+                    crash_at(change, is_poor, point, hit, (&before, &after)).await;
+                    fail_at(change, is_poor, point, hit, (&before, &after)).await;
+                }
+            }
+        }
+    }
+    let missed: Vec<_> = POINTS
+        .iter()
+        .filter(|point| !passed_ever.contains(*point))
+        .collect();
+    assert!(missed.is_empty(), "no change passes {missed:?}");
+}
+
+#[test]
+fn the_guide_names_all_points_of_the_tree() {
+    let guide = include_str!("../README.md");
+    for point in POINTS {
+        assert!(guide.contains(&format!("`{point}`")), "{point}");
+    }
+}
+
+/// Runs a change while a PUT waits for its locks, or syncs without them.
+struct Meanwhile {
+    attributes: crate::node::ObjectAttributes,
+    posix: Posix,
+    renames: Option<(&'static str, &'static str)>,
+}
+
+impl crate::engine::Publication for Meanwhile {
+    fn attributes(
+        &mut self,
+        _: Option<&crate::node::ObjectAttributes>,
+    ) -> Result<crate::node::ObjectAttributes, common::Error> {
+        Ok(self.attributes.clone())
+    }
+
+    fn is_ready(&mut self) -> Result<bool, common::Error> {
+        Ok(false)
+    }
+
+    fn ready(&mut self) -> std::pin::Pin<Box<dyn Future<Output = Result<(), common::Error>> + Send + '_>> {
+        Box::pin(async {
+            if let Some((from, to)) = self.renames {
+                let (from, to) = (path(from), path(to));
+                let renamed = self.posix.rename(&from, &to, ID, Box::new(|| ()));
+                assert!(renamed.await.unwrap());
+            }
+            Ok(())
+        })
+    }
+
+    fn decide(&mut self, _: Option<&crate::node::ObjectAttributes>) -> Result<(), common::Error> {
+        Ok(())
+    }
+
+    fn committed(&mut self, _: &Changed) {}
+}
+
+#[tokio::test]
+async fn a_put_that_waited_goes_where_its_name_is_now() {
+    let disk = Disk::new(&Settings::default()).await;
+    for (from, to) in [("a/", "b/"), ("c/", "a/")] {
+        disk.put(&format!("{from}old"), b"old").await.unwrap();
+        let mut stage = disk.posix.stage(&account(), &container(), None).await.unwrap();
+        stage.write(b"new".to_vec().into()).await.unwrap();
+        let meanwhile = Meanwhile {
+            attributes: attributes(b"new"),
+            posix: disk.posix.clone(),
+            renames: Some((from, to)),
+        };
+        stage.publish(path("a/new"), Box::new(meanwhile)).await.unwrap();
+        assert_eq!(disk.read("a/new").await.unwrap(), b"new");
+        assert_eq!(disk.read(&format!("{to}old")).await.unwrap(), b"old");
+        assert!(disk.read("b/new").await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_syncs_what_a_put_has_not_yet() {
+    let points = FailurePoints::new();
+    let disk = Disk::new(&Settings {
+        failure_points: points.clone(),
+        ..Settings::default()
+    })
+    .await;
+    let hits = points.hits("sync:before");
+    points.arm_later("sync:before", Failure::Wait, 0, 1);
+    let posix = disk.posix.clone();
+    let putting = tokio::spawn(async move { put(&posix, "a/b/x", b"x").await });
+    points.reached("sync:before", hits + 1).await;
+    let fresh = |path: &str| disk.posix.store.fresh().holds(&format!("AUTH_a/c/{path}"));
+    assert!(fresh("a/b") && fresh("a"));
+    let (from, to) = (path("a/b/"), path("c/d/"));
+    assert!(disk.posix.rename(&from, &to, ID, Box::new(|| ())).await.unwrap());
+    for path in ["a/b", "a", "c", "c/d"] {
+        assert!(!fresh(path), "{path}");
+    }
+    points.disarm("sync:before");
+    putting.await.unwrap().unwrap();
+    assert_eq!(disk.read("c/d/x").await.unwrap(), b"x");
+    assert_eq!(entries(&disk.on_disk("")), ["c"]);
+}
+
+#[tokio::test]
+async fn directories_stand_on_disk_under_their_names() {
+    let disk = Disk::new(&Settings::default()).await;
+    let long = "l".repeat(300);
+    let chunk = format!("{}%+", "l".repeat(253));
+    disk.put("b", b"beside").await.unwrap();
+    disk.put("a/x", b"x").await.unwrap();
+    let rename = async |from: &str, to: &str| {
+        let (from, to) = (path(from), path(to));
+        disk.posix.rename(&from, &to, ID, Box::new(|| ())).await
+    };
+    assert!(rename("a/", "b/").await.unwrap());
+    assert_eq!(entries(&disk.on_disk("")), ["b", "b%o"]);
+    assert!(rename("b/", &format!("{long}/")).await.unwrap());
+    assert_eq!(entries(&disk.on_disk("")), ["b%o", chunk.as_str()]);
+    assert_eq!(entries(&disk.on_disk(&chunk)), ["l".repeat(47)]);
+    assert!(rename(&format!("{long}/"), "/").await.unwrap());
+    assert_eq!(entries(&disk.on_disk("")), ["%_", "b%o"]);
+    make(&disk.posix, "b/").await.unwrap();
+    assert!(rename("/", "b/").await.unwrap());
+    assert_eq!(entries(&disk.on_disk("b")), ["x"]);
+    assert_eq!(entries(&disk.private("trash")), ["0000000000005eed"]);
+
+    // What others put in the way stays, and is not stepped over.
+    std::os::unix::fs::symlink("/tmp", disk.on_disk("link")).unwrap();
+    for name in ["link/", "link/x/"] {
+        let refused = rename("b/", name).await;
+        assert!(
+            matches!(refused, Err(EngineError::Refused(_))),
+            "{name}: {refused:?}"
+        );
+        let refused = make(&disk.posix, name).await;
+        assert!(
+            matches!(refused, Err(EngineError::Refused(_))),
+            "{name}: {refused:?}"
+        );
+    }
+    assert!(!rename("link/", "c/").await.unwrap());
+    assert!(rename("b/x", "link").await.unwrap());
+    assert_eq!(entries(&disk.on_disk("")), ["b%o", "link", "link%o"]);
+    assert_eq!(disk.read("link").await.unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn directories_made_by_hand_are_directories() {
+    let disk = Disk::new(&Settings::default()).await;
+    std::fs::create_dir_all(disk.on_disk("by hand/inner")).unwrap();
+    let found = disk.posix.directory(&path("by hand/")).await.unwrap().unwrap();
+    assert_eq!(found.explicit, Some(DirectoryAttributes::default()));
+    assert!(!found.is_empty);
+    let (from, to) = (path("by hand/"), path("moved/"));
+    assert!(disk.posix.rename(&from, &to, ID, Box::new(|| ())).await.unwrap());
+    let inner = path("moved/inner/");
+    assert!(
+        disk.posix
+            .remove_directory(&inner, Box::new(|| ()))
+            .await
+            .unwrap()
+    );
+    assert_eq!(entries(&disk.on_disk("")), ["moved"], "it was made by hand");
+    std::os::unix::fs::symlink("nowhere", disk.on_disk("moved/link")).unwrap();
+    assert!(!disk.posix.remove_directory(&to, Box::new(|| ())).await.unwrap());
+
+    // The remains of a crash are none, and in nobody's way.
+    std::fs::create_dir_all(disk.on_disk("left/over")).unwrap();
+    let implicit = b"\x01\x81\xa8implicit\xc3";
+    for name in ["left", "left/over"] {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(disk.on_disk(name), "user.stobj", implicit, flags).unwrap();
+    }
+    let left = path("left/");
+    assert_eq!(disk.posix.directory(&left).await.unwrap(), None);
+    assert!(
+        !disk
+            .posix
+            .rename(&left, &path("x/"), ID, Box::new(|| ()))
+            .await
+            .unwrap()
+    );
+    assert!(disk.posix.rename(&to, &left, ID, Box::new(|| ())).await.unwrap());
+    assert_eq!(entries(&disk.private("trash")), Vec::<String>::new());
+    assert_eq!(entries(&disk.on_disk("left")), ["link"]);
+}
+
+#[tokio::test]
+async fn the_trash_may_hold_anything() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let disk = Disk::new(&Settings::default()).await;
+    disk.put("a/b/x", b"x").await.unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    let inner = disk.on_disk("a/b").join(odd);
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(inner.join(odd), b"odd").unwrap();
+    std::os::unix::fs::symlink("/", inner.join("link")).unwrap();
+    std::fs::write(disk.private("trash/not a number"), b"").unwrap();
+    assert!(detach(&disk.posix).await.unwrap());
+    while disk.posix.reap(1).await.unwrap() {}
+    assert_eq!(entries(&disk.private("trash")), Vec::<String>::new());
+    assert!(std::fs::exists("/tmp").unwrap());
+}
