@@ -17,7 +17,7 @@ pub mod range;
 pub mod sealed;
 mod secret;
 pub mod service;
-pub mod session;
+pub mod storage_client;
 pub mod timestamp;
 pub mod token;
 pub mod wire;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use common::config::Config;
 use common::functional::{Call, Context, ask};
 use common::service::FunctionalService;
-use common::session::{Login, Session};
+use common::storage_client::{self, Login};
 use common::{Body, Clock, Error};
 use object_server::ObjectServer;
 use proxy::serve::make_directory;
@@ -19,7 +19,7 @@ use super::Source;
 /// What answers a subcommand's requests.
 pub(super) enum Administered {
     /// A server that runs, through its front door.
-    Running(Box<Session>),
+    Running(Box<storage_client::Client>),
     /// The database, opened by this process.
     Database(AccountServer),
     /// The storage, opened by this process.
@@ -78,7 +78,9 @@ impl Administered {
     async fn logged_in() -> anyhow::Result<Option<Self>> {
         let login = Login::from_environment(|name| std::env::var(name).ok())?;
         Ok(match login {
-            Some(login) => Some(Self::Running(Box::new(Session::log_in(&login).await?))),
+            Some(login) => Some(Self::Running(Box::new(
+                storage_client::Client::log_in(&login).await?,
+            ))),
             None => None,
         })
     }
@@ -100,7 +102,7 @@ impl Administered {
     /// What the store answers.
     pub(super) async fn call<C: Call>(&self, call: C) -> Result<C::Answer, Error> {
         let service = match self {
-            Self::Running(session) => return session.call(call).await,
+            Self::Running(client) => return client.call(call).await,
             Self::Database(server) => server.service(),
             Self::Storage(server) => server.service(),
         };

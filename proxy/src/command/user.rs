@@ -4,7 +4,7 @@
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use common::functional::{self, user};
-use common::session::Login as Environment;
+use common::storage_client::Login as Environment;
 use common::{Error, Secret};
 use proxy::settings::{check_group, check_login};
 

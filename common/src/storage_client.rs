@@ -8,14 +8,20 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
 use crate::functional::{Action, Call};
 use crate::wire::program;
-use crate::{Body, Error, Outcome, Secret};
+use crate::{Body, Error, Outcome};
+
+mod login;
+
+pub use login::Login;
+
+type HttpClient = legacy::Client<HttpConnector, Body>;
 
 /// So long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,47 +30,15 @@ const ANSWER: Duration = Duration::from_secs(120);
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-/// Where to log in, and as whom.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// As `http://127.0.0.1:8080/auth/v1.0`.
-    pub url: String,
-    /// As `account:user`.
-    pub user: String,
-    /// The password.
-    pub key: Secret,
-}
-
 /// A client that logged in.
-pub struct Session {
-    client: Client<HttpConnector, Body>,
+pub struct Client {
+    client: HttpClient,
     authority: Authority,
     storage_url: String,
     token: HeaderValue,
 }
 
-impl Login {
-    /// What `ST_AUTH`, `ST_USER` and `ST_KEY` say, as python-swiftclient reads them; `None` without `ST_AUTH`.
-    ///
-    /// # Errors
-    /// When one of the others is missing.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
-        let variable = |name| variable(name).filter(|value| !value.is_empty());
-        let needed = |name: &'static str| {
-            variable(name).ok_or_else(|| Error::bad_request(format!("ST_AUTH is set, but {name} is not")))
-        };
-        let Some(url) = variable("ST_AUTH") else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            url,
-            user: needed("ST_USER")?,
-            key: Secret::new(needed("ST_KEY")?),
-        }))
-    }
-}
-
-impl Session {
+impl Client {
     /// Logs in.
     ///
     /// # Errors
@@ -85,7 +59,7 @@ impl Session {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
         let request = Request::get(url)
             .header("x-auth-user", header_value(&login.user)?)
             .header("x-auth-key", header_value(login.key.expose())?)
@@ -131,15 +105,15 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Session({})", self.storage_url)
+        write!(formatter, "Client({})", self.storage_url)
     }
 }
 
 /// One request and its whole answer.
 async fn exchange(
-    client: &Client<HttpConnector, Body>,
+    client: &HttpClient,
     authority: &Authority,
     request: Request<Body>,
 ) -> Result<(Response<()>, Vec<u8>), Error> {
@@ -184,30 +158,7 @@ fn refusal(head: &Response<()>, page: &[u8]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn variables(of: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
-        |name| {
-            of.iter()
-                .find(|(have, _)| *have == name)
-                .map(|(_, value)| (*value).to_owned())
-        }
-    }
-
-    #[test]
-    fn the_environment_says_where_to_log_in() {
-        assert!(Login::from_environment(variables(&[])).unwrap().is_none());
-        assert!(
-            Login::from_environment(variables(&[("ST_AUTH", "")]))
-                .unwrap()
-                .is_none()
-        );
-        let error =
-            Login::from_environment(variables(&[("ST_AUTH", "http://x/"), ("ST_USER", "a:b")])).unwrap_err();
-        assert!(error.to_string().contains("ST_KEY"), "{error}");
-        let all = variables(&[("ST_AUTH", "http://x/"), ("ST_USER", "a:b"), ("ST_KEY", "k")]);
-        let login = Login::from_environment(all).unwrap().unwrap();
-        assert_eq!((login.user.as_str(), login.key.expose()), ("a:b", "k"));
-    }
+    use crate::Secret;
 
     #[tokio::test]
     async fn urls_that_will_not_do_are_told() {
@@ -222,7 +173,7 @@ mod tests {
                 user: "a:b".into(),
                 key: Secret::new("k"),
             };
-            let error = Session::log_in(&login).await.unwrap_err();
+            let error = Client::log_in(&login).await.unwrap_err();
             assert!(error.to_string().contains(why), "{url}: {error}");
         }
     }
