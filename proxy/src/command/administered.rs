@@ -19,7 +19,7 @@ use super::Source;
 /// What answers a subcommand's requests.
 pub(super) enum Administered {
     /// A server that runs, through its front door.
-    Running(Box<storage_client::Client>),
+    Running(storage_client::Client),
     /// The database, opened by this process.
     Database(AccountServer),
     /// The storage, opened by this process.
@@ -78,9 +78,11 @@ impl Administered {
     async fn logged_in() -> anyhow::Result<Option<Self>> {
         let login = Login::from_environment(|name| std::env::var(name).ok())?;
         Ok(match login {
-            Some(login) => Some(Self::Running(Box::new(
-                storage_client::Client::log_in(&login).await?,
-            ))),
+            Some(login) => {
+                let client = storage_client::Client::new(login.into())?;
+                client.log_in().await?;
+                Some(Self::Running(client))
+            }
             None => None,
         })
     }
