@@ -13,10 +13,22 @@ use tokio::runtime::Runtime;
 
 mod administered;
 mod config_check;
+mod cp;
 mod firewall;
+mod get;
+mod jobs;
+mod ls;
+mod mkdir;
+mod mv;
+mod put;
 mod quota;
 mod record;
+mod remote;
+mod rm;
+mod search;
 mod serve;
+mod transfer;
+mod tree;
 mod user;
 
 /// A Swift-compatible object store with a real directory tree.
@@ -65,6 +77,36 @@ enum Command {
     /// as that user, who must be an administrator; without them the database of the configuration is read.
     #[command(subcommand)]
     Record(record::Command),
+    /// Upload files, directories and standard input.
+    #[command(after_help = put::HELP)]
+    Put(Box<put::Put>),
+    /// Download objects, directories and containers.
+    #[command(after_help = get::HELP)]
+    Get(Box<get::Get>),
+    /// List containers, and what is in them.
+    #[command(after_help = ls::HELP)]
+    Ls(ls::Ls),
+    /// Show what is in a container or directory, nested, with totals.
+    #[command(after_help = tree::HELP)]
+    Tree(tree::Tree),
+    /// Make containers and directories.
+    #[command(after_help = mkdir::HELP)]
+    Mkdir(mkdir::Mkdir),
+    /// Give objects and directories another name.
+    #[command(after_help = mv::HELP)]
+    Mv(mv::Mv),
+    /// Copy objects and directories within the store.
+    #[command(after_help = cp::HELP)]
+    Cp(cp::Cp),
+    /// Remove objects, directories and containers.
+    #[command(after_help = rm::HELP)]
+    Rm(rm::Rm),
+    /// Find containers, directories and objects by name, size, time, type and metadata.
+    #[command(after_help = search::HELP)]
+    Search(Box<search::Search>),
+    /// Show, await and cancel what the server does in the background.
+    #[command(after_help = jobs::HELP)]
+    Jobs(jobs::Jobs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,12 +152,24 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Firewall(command)) => firewall::run(command),
         Some(Command::Quota(command)) => quota::run(command),
         Some(Command::Record(command)) => record::run(command),
+        Some(Command::Put(put)) => remote::run(put::run(*put)),
+        Some(Command::Get(get)) => remote::run(get::run(*get)),
+        Some(Command::Ls(ls)) => remote::run(ls::run(ls)),
+        Some(Command::Tree(tree)) => remote::run(tree::run(tree)),
+        Some(Command::Mkdir(mkdir)) => remote::run(mkdir::run(mkdir)),
+        Some(Command::Mv(mv)) => remote::run(mv::run(mv)),
+        Some(Command::Cp(cp)) => remote::run(cp::run(cp)),
+        Some(Command::Rm(rm)) => remote::run(rm::run(rm)),
+        Some(Command::Search(search)) => remote::run(search::run(*search)),
+        Some(Command::Jobs(jobs)) => remote::run(jobs::run(jobs)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read has enough.
+        Err(error) if remote::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _nobody_listens = writeln!(io::stderr(), "stobj: {error:#}");
-            ExitCode::FAILURE
+            remote::complain(&format!("stobj: {}", remote::printable(&format!("{error:#}"))));
+            ExitCode::from(remote::code_of(&error))
         }
     }
 }
@@ -195,6 +249,51 @@ mod tests {
             &["stobj", "record", "list", "--json", "--csv"],
             &["stobj", "record", "list", "--since", "yesterday"],
             &["stobj", "fly"],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn commands_on_objects_are_read() {
+        for line in [
+            &["stobj", "put", "a", "b", "-H", "X-A: b", "--jobs", "64", "c/d/"][..],
+            &["stobj", "get", "c/d/", "here", "--user", "a:b", "--key", "k"],
+            &["stobj", "get", "c/o", "-", "--range", "-5"],
+            &["stobj", "ls"],
+            &["stobj", "ls", "-l", "--recursive", "c"],
+            &["stobj", "tree", "--depth", "2", "c"],
+            &["stobj", "mkdir", "-p", "c/d/", "e"],
+            &["stobj", "mv", "--no-overwrite", "c/d/", "e/f/"],
+            &["stobj", "cp", "c/d/", "e/f/", "--no-wait"],
+            &["stobj", "rm", "-r", "c/d/", "c/o"],
+            &[
+                "stobj",
+                "search",
+                "*.jpg",
+                "--size-min",
+                "10M",
+                "--sort",
+                "-size",
+                "--meta",
+                "a=b",
+                "--type",
+                "file",
+            ],
+            &["stobj", "jobs", "0123", "--cancel", "--json"],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_ok(), "{line:?}");
+        }
+        for line in [
+            &["stobj", "put", "--jobs", "0", "a", "c"][..],
+            &["stobj", "put", "-H", "no header", "a", "c"],
+            &["stobj", "get", "/c/o"],
+            &["stobj", "get", "c/o", "--range", "9-5"],
+            &["stobj", "tree", "--depth", "0", "c"],
+            &["stobj", "rm"],
+            &["stobj", "search", "--sort", "colour"],
+            &["stobj", "search", "--meta", "color"],
+            &["stobj", "jobs", "--cancel"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
         }

@@ -13,8 +13,7 @@ use crate::Outcome;
 pub struct Error {
     /// What it was about, as `container/name`.
     pub what: String,
-    /// Why it came to nothing.
-    #[source]
+    /// Why it came to nothing. It is told with the error, so it is no source of it.
     pub failure: Failure,
 }
 

@@ -78,6 +78,8 @@ fn add_swift(features: &Features, constraints: &Arc<Constraints>) {
         features.set("swift", name, value);
     }
     features.set("swift", "max_request_line", limits.max_request_line);
+    // That there are directories, which clients treat another way than names with slashes.
+    features.announce("tree");
 }
 
 struct Info {

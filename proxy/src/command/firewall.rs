@@ -1,13 +1,12 @@
 //! `stobj firewall`: switches accounts and objects off and on, and shows what is off and what the rules decided.
 
-use std::fmt::Write as _;
-
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use common::functional::firewall::{Disabled, ListDisabled, ListRules, SetState, State};
 use common::name::{AccountName, ContainerName, ObjectName};
 
 use super::administered::Administered;
+use super::remote::printable;
 use super::{Source, runtime, say};
 
 /// What can be done with the resource firewall.
@@ -127,20 +126,6 @@ fn shown(entry: &Disabled) -> String {
     printable(&text)
 }
 
-/// A name as one line that does nothing to a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for char in text.chars() {
-        if char.is_control() {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{}", char.escape_default());
-        } else {
-            line.push(char);
-        }
-    }
-    line
-}
-
 fn account(text: &str) -> anyhow::Result<AccountName> {
     AccountName::new(text).map_err(|error| anyhow!("{text:?} is no account: {error}"))
 }
@@ -174,10 +159,5 @@ mod tests {
         for text in ["", "/c/o", "AUTH_a/c", "AUTH_a/c/", "AUTH_a//o"] {
             assert!(place(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn names_do_nothing_to_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\nä b"), "a\\u{1b}[2J\\nä b");
     }
 }

@@ -10,7 +10,7 @@ use common::functional::quota::{List, Measure, Quota, Set, Show};
 use common::name::{AccountName, ContainerName};
 
 use super::administered::Administered;
-use super::firewall::printable;
+use super::remote::printable;
 use super::{Source, runtime, say};
 
 /// What can be done with quotas.
@@ -196,6 +196,16 @@ fn place(text: &str) -> anyhow::Result<Place> {
 }
 
 fn size(text: &str) -> anyhow::Result<Wanted> {
+    match text {
+        "none" => Ok(Wanted(None)),
+        _ => Ok(Wanted(Some(
+            bytes(text).map_err(|error| anyhow!("{error}, or none"))?,
+        ))),
+    }
+}
+
+/// A number of bytes, with a unit of 1024 each if need be.
+pub(super) fn bytes(text: &str) -> anyhow::Result<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, unit) = text.split_at(digits);
     let power = match unit {
@@ -205,16 +215,13 @@ fn size(text: &str) -> anyhow::Result<Wanted> {
         "G" | "GiB" => 3,
         "T" | "TiB" => 4,
         "P" | "PiB" => 5,
-        _ if text == "none" => return Ok(Wanted(None)),
-        _ => bail!("expected a number of bytes, such as 5000, 500M or 10G, or none"),
+        _ => bail!("expected a number of bytes, such as 5000, 500M or 10G"),
     };
     let number: u64 = digits
         .parse()
-        .map_err(|_| anyhow!("expected a number of bytes, or none"))?;
+        .map_err(|_| anyhow!("expected a number of bytes, such as 5000, 500M or 10G"))?;
     let bytes = number.checked_mul(1 << (10 * power));
-    bytes
-        .map(|bytes| Wanted(Some(bytes)))
-        .ok_or_else(|| anyhow!("that is more than there can be"))
+    bytes.ok_or_else(|| anyhow!("that is more than there can be"))
 }
 
 fn number(text: &str) -> anyhow::Result<Wanted> {

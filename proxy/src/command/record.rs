@@ -86,22 +86,12 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no threads can be started")?;
-    let done = runtime.block_on(async {
+    runtime.block_on(async {
         let store = Administered::open(&options.source).await?;
         let done = list(&store, &options).await;
         let closed = store.close().await;
         done.and(closed.map_err(anyhow::Error::from))
-    });
-    match done {
-        // Whoever read has enough.
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        done => done,
-    }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<io::Error>();
-    cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 async fn list(store: &Administered, options: &ListOptions) -> anyhow::Result<()> {
@@ -289,7 +279,8 @@ fn results(text: &str) -> anyhow::Result<Results> {
     Results::parse(text).ok_or_else(|| anyhow!("expected a status such as 403, or a class such as 4xx"))
 }
 
-fn moment(text: &str) -> anyhow::Result<Timestamp> {
+/// A time, or how long ago.
+pub(super) fn moment(text: &str) -> anyhow::Result<Timestamp> {
     let ago: Result<Period, ValueError> = Period::deserialize(text.into_deserializer());
     let ago = ago.ok().and_then(|ago| {
         let units = u64::try_from(ago.0.as_micros() / 10).ok()?;
