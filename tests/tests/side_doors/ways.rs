@@ -116,6 +116,17 @@ pub(crate) const WAYS: &[Way] = &[
     way("DELETE as a manifest", Effect::Changes, |client| {
         client.delete("c/o").query("multipart-manifest", "delete")
     }),
+    way("MOVE of it", Effect::Changes, |client| {
+        let method = Method::from_bytes(b"MOVE").expect("a method");
+        client.request(method, "c/o").header("destination", "c/moved")
+    }),
+    way("MOVE onto it", Effect::Changes, |client| {
+        let method = Method::from_bytes(b"MOVE").expect("a method");
+        client.request(method, "c/longer").header("destination", "c/o")
+    }),
+    way("GET of the container as a tree", Effect::Lists, |client| {
+        client.get("c").query("tree", "true")
+    }),
     way("GET of the container", Effect::Lists, |client| client.list("c")),
     way("HEAD of the container", Effect::Lists, |client| client.head("c")),
     way("GET of the account", Effect::Lists, |client| client.list("")),
@@ -148,6 +159,6 @@ pub(crate) const WAYS: &[Way] = &[
 ];
 
 /// What a COPY or a PUT would have left.
-pub(crate) const LEFT_BEHIND: &[&str] = &["copy", "o/below"];
+pub(crate) const LEFT_BEHIND: &[&str] = &["copy", "moved", "o/below"];
 
 const _: () = assert!(LONGER.len() > CONTENT.len());
