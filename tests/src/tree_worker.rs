@@ -24,7 +24,11 @@ pub struct TreeWorker {
     possible: Option<Contents>,
     /// The transaction ids of all changes that were answered.
     acknowledged: Vec<String>,
+    /// The last requests, to be shown when something is wrong.
+    told: Vec<String>,
 }
+
+const REMEMBERED: usize = 12;
 
 /// Something to do, and what there is when it is done.
 struct Step {
@@ -66,6 +70,7 @@ impl TreeWorker {
             contents: Contents::new(),
             possible: None,
             acknowledged: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -74,16 +79,22 @@ impl TreeWorker {
         loop {
             let step = self.next();
             self.possible = Some(step.after.clone());
+            self.told
+                .push(format!("{} {} {:?}", step.method, step.path, step.headers));
+            self.told.drain(..self.told.len().saturating_sub(REMEMBERED));
             let Ok(response) = step.request(client).send().await else {
                 return;
             };
             let status = response.status();
+            self.told.push(format!("… {status}"));
             if step.expected.contains(&status) {
-                self.acknowledged.push(response.header("x-trans-id").to_owned());
+                if status < 300 {
+                    self.acknowledged.push(response.header("x-trans-id").to_owned());
+                }
                 self.contents = step.after;
             } else {
                 // Whoever stands between is not told whether it was done; nobody else may refuse it.
-                response.expect(503);
+                assert_eq!(status, 503, "{response:?}\nafter {:#?}", self.told);
                 if !self.settle(client).await {
                     return;
                 }
@@ -102,12 +113,13 @@ impl TreeWorker {
         let is_after = self.possible.as_ref() == Some(&found);
         assert!(
             is_before || is_after,
-            "before {:?}\nafter {:?}\nfound {:?}",
+            "before {:?}\nafter {:?}\nfound {:?}\nlast {:#?}",
             self.contents.keys(),
             self.possible
                 .as_ref()
                 .map(|possible| possible.keys().collect::<Vec<_>>()),
             found.keys(),
+            self.told,
         );
         self.contents = found;
         true
@@ -143,7 +155,7 @@ impl TreeWorker {
     }
 
     fn next(&mut self) -> Step {
-        match self.chance.below(12) {
+        match self.chance.below(20) {
             0..=7 => self.put(),
             8..=9 => self.post(),
             10..=11 => self.delete(),
@@ -192,7 +204,7 @@ impl TreeWorker {
         let Some(from) = self.some_object().filter(|path| !path.ends_with('/')) else {
             return self.put();
         };
-        let to = format!("{}/{}", self.container(), self.name());
+        let to = format!("{}/{}", self.container(), self.name().trim_end_matches('/'));
         if to == from {
             return self.delete();
         }
