@@ -7,6 +7,7 @@ use super::ArcEngine;
 mod attributes;
 mod basics;
 mod beside;
+mod build;
 mod containers;
 mod directories;
 mod ground;
@@ -15,6 +16,7 @@ pub(crate) mod model;
 mod names;
 mod races;
 mod renames;
+mod repair;
 mod trash;
 
 use ground::Ground;
@@ -65,6 +67,22 @@ pub async fn run(engine: ArcEngine) {
             long_names_stand_beside_directories,
             an_object_is_there_while_directories_come_and_go,
         }
+        races::{
+            changes_of_many_names_do_not_meet,
+            readers_see_old_or_new,
+        }
+        containers::{
+            containers_are_kept,
+            only_empty_containers_are_removed,
+            odd_container_names_are_names,
+            accounts_are_kept,
+        }
+    }
+    of_the_tree(engine).await;
+}
+
+async fn of_the_tree(engine: ArcEngine) {
+    checks! { engine:
         directories::{
             directories_are_made_and_removed,
             implicit_directories_become_explicit,
@@ -91,15 +109,16 @@ pub async fn run(engine: ArcEngine) {
             trash_is_reaped_in_steps,
             the_deepest_directories_are_reaped,
         }
-        races::{
-            changes_of_many_names_do_not_meet,
-            readers_see_old_or_new,
+        build::{
+            what_is_built_is_seen_when_it_is_attached,
+            what_is_attached_replaces,
+            builds_are_dropped,
+            copies_are_refused_or_have_no_source,
+            copies_are_whole,
         }
-        containers::{
-            containers_are_kept,
-            only_empty_containers_are_removed,
-            odd_container_names_are_names,
-            accounts_are_kept,
+        repair::{
+            only_the_same_object_is_adopted,
+            only_the_same_object_is_quarantined,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, WriteId};
 
+mod build;
 mod container;
 mod object;
 mod tree;
@@ -31,6 +32,8 @@ pub struct Memory(Arc<Mutex<Contents>>);
 struct Contents {
     accounts: BTreeMap<AccountName, Account>,
     trash: BTreeMap<WriteId, Subtree>,
+    builds: BTreeMap<WriteId, Container>,
+    quarantine: BTreeMap<WriteId, Object>,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,36 @@ impl Memory {
             container.objects.get(path.object.as_str()).cloned()
         })
         .flatten()
+    }
+}
+
+impl Memory {
+    /// Replaces the attributes of an object, if it is the one of this identity.
+    fn revise_object(
+        &self,
+        path: &Path,
+        identity: Option<u64>,
+        revise: Revise,
+        committed: Committed,
+    ) -> Result<Option<Changed>, EngineError> {
+        let revised = self.within(path, |container| {
+            let Some(object) = container.objects.get_mut(path.object.as_str()) else {
+                return Ok(None);
+            };
+            if identity.is_some_and(|identity| identity != object.identity) {
+                return Ok(None);
+            }
+            let mut new = revise(&object.attributes)?;
+            (new.size, new.modified) = (object.attributes.size, object.attributes.modified);
+            let old = std::mem::replace(&mut object.attributes, new.clone());
+            let changed = Changed {
+                old: Some(old),
+                new: Some(new),
+            };
+            committed(&changed);
+            Ok(Some(changed))
+        });
+        revised.unwrap_or(Ok(None))
     }
 }
 
@@ -203,23 +236,7 @@ impl Engine for Memory {
         revise: Revise,
         committed: Committed,
     ) -> EngineFuture<'a, Option<Changed>> {
-        Box::pin(async move {
-            let revised = self.within(path, |container| {
-                let Some(object) = container.objects.get_mut(path.object.as_str()) else {
-                    return Ok(None);
-                };
-                let mut new = revise(&object.attributes)?;
-                (new.size, new.modified) = (object.attributes.size, object.attributes.modified);
-                let old = std::mem::replace(&mut object.attributes, new.clone());
-                let changed = Changed {
-                    old: Some(old),
-                    new: Some(new),
-                };
-                committed(&changed);
-                Ok(Some(changed))
-            });
-            revised.unwrap_or(Ok(None))
-        })
+        Box::pin(async move { self.revise_object(path, None, revise, committed) })
     }
 
     fn remove<'a>(

@@ -25,9 +25,11 @@ mod ancestors;
 mod attribute;
 mod body;
 mod buffers;
+mod build;
 mod children;
 mod confine;
 mod container;
+mod copy;
 mod descriptors;
 mod directory;
 mod fresh;
@@ -37,6 +39,7 @@ mod place;
 mod present;
 mod probe;
 mod publish;
+mod quarantine;
 mod read;
 mod reap;
 mod rename;
@@ -53,6 +56,7 @@ mod tests;
 mod trash;
 mod tree;
 mod trouble;
+mod unseen;
 
 /// How the engine works.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +203,7 @@ impl Engine for Posix {
         committed: Committed,
     ) -> EngineFuture<'a, Option<Changed>> {
         let path = path.clone();
-        Box::pin(self.job(move |store| store.revise(&path, revise, committed)))
+        Box::pin(self.job(move |store| store.revise(&path, None, revise, committed)))
     }
 
     fn remove<'a>(

@@ -80,15 +80,21 @@ impl Container {
         if explicit.is_none() && is_empty {
             return None;
         }
+        Some(self.know(name))
+    }
+
+    /// A directory that is taken for one, whether anything lies in it or not.
+    pub(super) fn know(&mut self, name: &str) -> Directory {
+        let is_empty = !self.holds_anything(name);
         let known = self.directories.entry(name.into()).or_insert_with(|| Known {
             identity: next_identity(),
             explicit: None,
         });
-        Some(Directory {
+        Directory {
             identity: known.identity,
-            explicit,
+            explicit: known.explicit,
             is_empty,
-        })
+        }
     }
 
     pub(super) fn make_directory(&mut self, name: &str, attributes: DirectoryAttributes) {

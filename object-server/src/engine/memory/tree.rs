@@ -145,7 +145,7 @@ impl TreeEngine for Memory {
 }
 
 impl Memory {
-    fn known(&self, path: &Path) -> Option<Directory> {
+    pub(super) fn known(&self, path: &Path) -> Option<Directory> {
         self.within(path, |container| container.directory(path.object.as_str()))
             .flatten()
     }

@@ -43,7 +43,8 @@ impl Store {
         Ok(sync.finish(self, &spot.container.below_root(&spot.path))?)
     }
 
-    fn make_or_mark(
+    /// Makes a directory explicit, whatever bears its name.
+    pub(super) fn make_or_mark(
         &self,
         spot: &Spot,
         attributes: DirectoryAttributes,

@@ -163,13 +163,18 @@ impl SyncSet {
         }
     }
 
+    /// Nothing is made durable here; what the old state pointed to goes.
+    pub(super) fn only_garbage(&self, store: &Store) {
+        for &overflow in &self.garbage {
+            store.remove_overflow(overflow);
+        }
+    }
+
     fn sync(&self, store: &Store) -> Result<(), Trouble> {
         if store.is_durable() {
             self.sync_nodes(store)?;
         }
-        for &overflow in &self.garbage {
-            store.remove_overflow(overflow);
-        }
+        self.only_garbage(store);
         Ok(())
     }
 

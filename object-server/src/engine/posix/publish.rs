@@ -278,10 +278,11 @@ impl Store {
         Ok(Some(changed))
     }
 
-    /// Replaces an object's attributes.
+    /// Replaces an object's attributes; where an identity is given, only if that is its own.
     pub(super) fn revise(
         self: &Arc<Self>,
         path: &Path,
+        identity: Option<u64>,
         revise: Revise,
         committed: Committed,
     ) -> Result<Option<Changed>, EngineError> {
@@ -300,6 +301,9 @@ impl Store {
         let Node::File(file, stat) = node else {
             return Ok(None);
         };
+        if identity.is_some_and(|identity| identity != stat.st_ino) {
+            return Ok(None);
+        }
         let present = self.read_object(&path.object, &file, &stat, Wait::Allowed)?;
         let mut new = revise(&present.attributes)?;
         new.size = attribute::size(&stat);

@@ -28,6 +28,8 @@ pub(super) struct Root {
     pub(super) overflow: OwnedFd,
     pub(super) accounts: OwnedFd,
     pub(super) trash: OwnedFd,
+    pub(super) build: OwnedFd,
+    pub(super) quarantine: OwnedFd,
     identity: Vec<u8>,
     /// Held, never used.
     _lock: OwnedFd,
@@ -64,6 +66,8 @@ impl Root {
             overflow: make_directory(&private, "overflow")?,
             accounts: make_directory(&private, "accounts")?,
             trash: make_directory(&private, "trash")?,
+            build: make_directory(&private, "build")?,
+            quarantine: make_directory(&private, "quarantine")?,
             path,
             directory,
             identity,
@@ -100,6 +104,13 @@ impl Root {
                 AtFlags::empty()
             };
             rustix::fs::unlinkat(&self.temporary, name.as_str(), flags)?;
+        }
+        for (name, _) in entries(&self.build)? {
+            // What was attached, and left this behind. In all others something lies.
+            match rustix::fs::unlinkat(&self.build, name.as_str(), AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use tokio::time::Instant;
 
+use super::build::Builds;
 use super::descriptors::Descriptors;
 use super::fresh::Fresh;
 use super::kept::Kept;
@@ -34,6 +35,7 @@ pub(super) struct Store {
     descriptors: Descriptors,
     kept: Kept,
     held: Held,
+    builds: Builds,
     room: Arc<Room>,
     points: FailurePoints,
     next_number: AtomicU64,
@@ -61,6 +63,7 @@ impl Store {
             descriptors: Descriptors::default(),
             kept: Kept::default(),
             held: Held::default(),
+            builds: Builds::default(),
             room: Arc::default(),
             points: settings.failure_points.clone(),
             next_number: AtomicU64::new(root::random()?),
@@ -163,6 +166,20 @@ impl Store {
 
     pub(super) fn trash(&self) -> &OwnedFd {
         &self.root.trash
+    }
+
+    /// Where directories are built.
+    pub(super) fn build(&self) -> &OwnedFd {
+        &self.root.build
+    }
+
+    /// What is known of those.
+    pub(super) fn builds(&self) -> &Builds {
+        &self.builds
+    }
+
+    pub(super) fn quarantined(&self) -> &OwnedFd {
+        &self.root.quarantine
     }
 
     pub(super) fn private(&self) -> PathBuf {

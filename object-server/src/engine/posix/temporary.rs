@@ -158,6 +158,20 @@ impl Store {
         temporary: &mut Temporary,
         attributes: &mut crate::node::ObjectAttributes,
     ) -> Result<(), Trouble> {
+        self.give_attributes(temporary, attributes)?;
+        self.pass("stage:before_sync")?;
+        if self.is_durable() {
+            rustix::fs::fsync(temporary.file()?)?;
+        }
+        Ok(())
+    }
+
+    /// The same, but it goes to the disk later.
+    pub(super) fn give_attributes(
+        &self,
+        temporary: &mut Temporary,
+        attributes: &mut crate::node::ObjectAttributes,
+    ) -> Result<(), Trouble> {
         if !self.abilities().steady_times {
             // The time that counts is the one after the data has gone.
             rustix::fs::fsync(temporary.file()?)?;
@@ -165,11 +179,6 @@ impl Store {
         let stat = rustix::fs::fstat(temporary.file()?)?;
         attributes.size = attribute::size(&stat);
         attributes.modified = attribute::modified(&stat);
-        temporary.write_attributes(&crate::node::encode(attributes))?;
-        self.pass("stage:before_sync")?;
-        if self.is_durable() {
-            rustix::fs::fsync(temporary.file()?)?;
-        }
-        Ok(())
+        temporary.write_attributes(&crate::node::encode(attributes))
     }
 }

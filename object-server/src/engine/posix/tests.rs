@@ -140,6 +140,7 @@ async fn nothing_is_left(root: &FilePath) {
     until_empty(&root.join(".stobj/temporary")).await;
     until_empty(&root.join(".stobj/overflow")).await;
     until_empty(&root.join(".stobj/trash")).await;
+    until_empty(&root.join(".stobj/build")).await;
 }
 
 #[test]

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::engine::{
-    Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError, EngineFuture, Reader,
-    Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
+    BuildEngine, Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError,
+    EngineFuture, Reader, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
 };
 use crate::node::{
     AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
@@ -233,6 +233,72 @@ impl TreeEngine for Fake {
     }
 
     fn reap(&self, _: usize) -> EngineFuture<'_, bool> {
+        Box::pin(async { unused() })
+    }
+}
+
+impl BuildEngine for Fake {
+    fn build(&self, _: WriteId) -> EngineFuture<'_, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn builds(&self) -> EngineFuture<'_, Vec<WriteId>> {
+        Box::pin(async { unused() })
+    }
+
+    fn built(&self, _: WriteId) -> EngineFuture<'_, Option<Directory>> {
+        Box::pin(async { unused() })
+    }
+
+    fn build_directory<'a>(&'a self, _: WriteId, _: &'a str, _: DirectoryAttributes) -> EngineFuture<'a, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn copy_object<'a>(
+        &'a self,
+        _: &'a Path,
+        _: WriteId,
+        _: &'a str,
+        _: Revise,
+    ) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async { unused() })
+    }
+
+    fn sync_build(&self, _: WriteId) -> EngineFuture<'_, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn attach<'a>(&'a self, _: WriteId, _: &'a Path, _: WriteId, _: TreeCommitted) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn settle_attach<'a>(&'a self, _: WriteId, _: &'a Path, _: u64, _: WriteId) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn drop_build(&self, _: WriteId) -> EngineFuture<'_, ()> {
+        Box::pin(async { unused() })
+    }
+}
+
+impl RepairEngine for Fake {
+    fn adopt<'a>(
+        &'a self,
+        _: &'a Path,
+        _: u64,
+        _: Revise,
+        _: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
+        Box::pin(async { unused() })
+    }
+
+    fn quarantine<'a>(
+        &'a self,
+        _: &'a Path,
+        _: u64,
+        _: WriteId,
+        _: Committed,
+    ) -> EngineFuture<'a, Option<Changed>> {
         Box::pin(async { unused() })
     }
 }
