@@ -1,4 +1,4 @@
-//! A walk over all objects and explicit directories of a container, depth first.
+//! A walk over all objects and explicit directories of a container, or of a directory in it, depth first.
 
 use common::Error;
 use common::functional::object::Path;
@@ -41,6 +41,23 @@ impl<'a> Walk<'a> {
             account,
             container,
             ahead: vec![Step::Directory(String::new())],
+        }
+    }
+
+    /// The same over this directory only.
+    pub(crate) fn within(
+        engine: &'a dyn Engine,
+        account: &'a AccountName,
+        container: &'a ContainerName,
+        directory: &ObjectName,
+    ) -> Self {
+        let own = Step::Object(directory.to_string());
+        Self {
+            engine,
+            account,
+            container,
+            // Its own object is the last.
+            ahead: vec![own, Step::Directory(directory.to_string())],
         }
     }
 

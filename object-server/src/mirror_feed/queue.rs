@@ -96,11 +96,16 @@ impl Queue {
 
     /// The next batch of at most `limit` changes; empty when nothing waits, and then `through` is the last change.
     pub(super) fn take(&mut self, limit: usize) -> Batch {
+        self.take_until(limit, u64::MAX)
+    }
+
+    /// The same of changes up to `last`.
+    pub(super) fn take_until(&mut self, limit: usize, last: u64) -> Batch {
         let mut waiting = Vec::new();
         let mut changes = 0;
         while let Some(next) = self.order.first_entry() {
             changes += next.get().what.changes();
-            if changes > limit {
+            if changes > limit || *next.key() > last {
                 break;
             }
             let (place, next) = next.remove_entry();
@@ -159,6 +164,25 @@ impl Queue {
         });
         let order = &self.order;
         self.renames.retain(|place, _| order.contains_key(place));
+    }
+
+    /// Gives up the tree operations that wait: whoever takes them makes sure that the mirror has what they led to. What else
+    /// waits is put down under the name that it has now, to be read. Answers them, and the last change so far.
+    pub(super) fn take_renames(&mut self) -> (Vec<Rename>, u64) {
+        let order = std::mem::take(&mut self.order);
+        for (place, mut waiting) in order {
+            match &mut waiting.what {
+                What::Rename(..) => continue,
+                What::Node(path, state) => match self.now_called(path, waiting.seq) {
+                    None => continue,
+                    Some(now) if now != *path => (*path, *state) = (now, None),
+                    Some(_) => {}
+                },
+            }
+            self.order.insert(place, waiting);
+        }
+        let renames = std::mem::take(&mut self.renames);
+        (renames.into_values().collect(), self.last_seq)
     }
 
     pub(super) fn is_empty(&self) -> bool {

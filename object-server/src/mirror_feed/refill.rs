@@ -2,12 +2,18 @@
 //!
 //! The rows are sent under a new incarnation with the `seq` at which the walk began. What changes during the walk
 //! waits in the queue with a greater one and is sent behind it, as the state it then has.
+//!
+//! A tree operation during the walk may have hidden things from it, or shown them twice. So it is not sent at all: the
+//! directories that it concerned are taken out of the mirror and walked again, until nothing of that kind came between. Only
+//! then is the mirror told how far it is; until then whoever looks finds it unfinished.
 
 use common::Error;
 use common::functional::mirror::{Change, MAX_BATCH, Node};
+use common::functional::object::Path;
 
 use super::stream::Stream;
-use super::{account_row, container_row, directory_row, object_row};
+use super::{account_row, container_row, directory_row, object_row, row};
+use crate::node::NodePath;
 use crate::walk::{Met, Walk};
 
 /// Walks the account and sends all of it. Answers the `seq` that the mirror then has.
@@ -15,10 +21,9 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let account = &stream.account;
     stream.sources.records.rewind();
     new_incarnation(stream).await?;
-    let seq = account.last_seq();
     let mut batch = Batch {
         stream,
-        seq,
+        seq: account.last_seq(),
         changes: Vec::new(),
     };
     batch
@@ -29,13 +34,31 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
         batch
             .add(Node::Container(container.name.clone(), Some(row)))
             .await?;
-        let mut walk = Walk::new(stream.sources.engine.as_ref(), &account.name, &container.name);
-        while let Some(met) = walk.next().await? {
-            batch.add(node(met)).await?;
+        let walk = Walk::new(stream.sources.engine.as_ref(), &account.name, &container.name);
+        batch.walk(walk).await?;
+    }
+    let mut through = batch.seq;
+    loop {
+        // One that storage showed to the walk is in the queue when its containers have come to rest.
+        for container in account.containers() {
+            container.renames().await;
+        }
+        let (renames, last) = stream.take_renames();
+        if renames.is_empty() {
+            break;
+        }
+        (through, batch.seq) = (last, last);
+        for rename in renames {
+            for path in std::iter::once(rename.from).chain(rename.to) {
+                batch.renew(path).await?;
+            }
         }
     }
-    batch.send(seq).await?;
-    Ok(seq)
+    batch.send(before_any(through)).await?;
+    // What changed before the last of these operations, too, has to be there when the mirror hears that it has them.
+    stream.send_until(through, before_any(through)).await?;
+    batch.send(through).await?;
+    Ok(through)
 }
 
 fn node(met: Met) -> Node {
@@ -65,6 +88,38 @@ impl Batch<'_> {
         }
     }
 
+    async fn walk(&mut self, mut walk: Walk<'_>) -> Result<(), Error> {
+        while let Some(met) = walk.next().await? {
+            self.add(node(met)).await?;
+        }
+        Ok(())
+    }
+
+    /// What is there now, in the place of what the mirror has of it.
+    async fn renew(&mut self, path: NodePath) -> Result<(), Error> {
+        let account = &self.stream.account.name;
+        let engine = self.stream.sources.engine.as_ref();
+        match path {
+            NodePath::Directory(container, directory) => {
+                self.add(Node::Detached(container.clone(), directory.clone()))
+                    .await?;
+                self.walk(Walk::within(engine, account, &container, &directory))
+                    .await
+            }
+            NodePath::Object(container, object) => {
+                let path = Path {
+                    account: account.clone(),
+                    container,
+                    object,
+                };
+                let row = row::or_nothing(engine.stat(&path).await)?;
+                let row = row.as_ref().map(object_row);
+                self.add(Node::Object(path.container, path.object, row)).await
+            }
+            NodePath::Account | NodePath::Container(_) => Ok(()),
+        }
+    }
+
     async fn send(&mut self, through: u64) -> Result<(), Error> {
         let changes = std::mem::take(&mut self.changes);
         let position = self.stream.apply(0, through, changes).await?;
@@ -78,7 +133,7 @@ impl Batch<'_> {
 }
 
 /// What a mirror has that has nothing of this term yet.
-const fn before_any(seq: u64) -> u64 {
+pub(super) const fn before_any(seq: u64) -> u64 {
     seq >> 40 << 40
 }
 

@@ -3,6 +3,7 @@
 use common::Properties;
 use common::functional::mirror::{AccountRow, ContainerRow, DirectoryRow, Moved, Node, ObjectRow};
 
+use crate::engine::EngineError;
 use crate::node::{AccountAttributes, ContainerAttributes, DirectoryAttributes, NodePath, ObjectAttributes};
 use crate::tree::Rename;
 
@@ -85,5 +86,13 @@ pub(crate) fn object_row(attributes: &ObjectAttributes) -> ObjectRow {
         listing: attributes.listing.clone(),
         metadata,
         state: attributes.state.into(),
+    }
+}
+
+/// Nothing is in a container that is not there.
+pub(super) fn or_nothing<T>(found: Result<Option<T>, EngineError>) -> Result<Option<T>, EngineError> {
+    match found {
+        Err(EngineError::NoContainer) => Ok(None),
+        found => found,
     }
 }

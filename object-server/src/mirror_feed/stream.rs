@@ -14,7 +14,6 @@ use tokio::sync::watch;
 
 use super::queue::{Batch, Queue, Waiting, What};
 use super::{Sources, directory_row, object_row, refill, row};
-use crate::engine::EngineError;
 use crate::journal::Position;
 use crate::node::NodePath;
 use crate::owner::Account;
@@ -229,7 +228,10 @@ impl Stream {
             let state = self.state.lock();
             (state.floor, state.queue.last_seq())
         };
-        let is_ours = position.incarnation == Some(incarnation) && (floor..=last).contains(&position.seq);
+        // A filling that was cut off has told nothing of how far it came.
+        let is_filled = position.seq > refill::before_any(position.seq);
+        let is_ours =
+            position.incarnation == Some(incarnation) && is_filled && (floor..=last).contains(&position.seq);
         // Of a new account the journal still holds everything.
         let is_new = position.incarnation.is_none() && floor == 0;
         let reached = if is_ours || is_new {
@@ -248,12 +250,45 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends a batch; `false`: the mirror stands elsewhere than thought.
-    async fn send(&self, batch: &Batch) -> Result<bool, Error> {
+    /// Gives up the tree operations that wait, as [`Queue::take_renames`] has it.
+    pub(super) fn take_renames(&self) -> (Vec<Rename>, u64) {
+        self.state.lock().queue.take_renames()
+    }
+
+    /// Sends what waits of the changes up to `last`, while the mirror is told that it has those up to `through`.
+    pub(super) async fn send_until(&self, last: u64, through: u64) -> Result<(), Error> {
+        loop {
+            let batch = self.state.lock().queue.take_until(MAX_BATCH, last);
+            if batch.waiting.is_empty() {
+                return Ok(());
+            }
+            let sent = match self.changes(&batch).await {
+                Ok(changes) => self.apply(0, through, changes).await,
+                Err(error) => Err(error),
+            };
+            let mut state = self.state.lock();
+            match sent {
+                Ok(_) => state.queue.arrived(&batch),
+                Err(error) => {
+                    state.queue.put_back(batch);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// What the mirror is told of a batch.
+    async fn changes(&self, batch: &Batch) -> Result<Vec<Change>, Error> {
         let mut changes = Vec::with_capacity(batch.waiting.len());
         for (_, waiting) in &batch.waiting {
             self.add(waiting, &mut changes).await?;
         }
+        Ok(changes)
+    }
+
+    /// Sends a batch; `false`: the mirror stands elsewhere than thought.
+    async fn send(&self, batch: &Batch) -> Result<bool, Error> {
+        let changes = self.changes(batch).await?;
         // The mirror must not know of a change that a power cut can still take back: its `seq` would be given again.
         let journal = &self.sources.journal;
         journal.sync(journal.position()).await?;
@@ -369,23 +404,15 @@ impl Stream {
                 Node::Container(name, row)
             }
             (NodePath::Object(container, object), NodePath::Object(now_in, now)) => {
-                let found = or_nothing(engine.stat(&place(now_in, now)).await)?;
+                let found = row::or_nothing(engine.stat(&place(now_in, now)).await)?;
                 Node::Object(container, object, found.as_ref().map(object_row))
             }
             (NodePath::Directory(container, directory), NodePath::Directory(now_in, now)) => {
-                let found = or_nothing(engine.directory(&place(now_in, now)).await)?;
+                let found = row::or_nothing(engine.directory(&place(now_in, now)).await)?;
                 let explicit = found.and_then(|found| found.explicit);
                 Node::Directory(container, directory, explicit.as_ref().map(directory_row))
             }
             (path, _) => row::gone(&path),
         })
-    }
-}
-
-/// Nothing is in a container that is not there.
-fn or_nothing<T>(found: Result<Option<T>, EngineError>) -> Result<Option<T>, EngineError> {
-    match found {
-        Err(EngineError::NoContainer) => Ok(None),
-        found => found,
     }
 }

@@ -61,17 +61,16 @@ pub(crate) fn context() -> Context {
 }
 
 impl Client {
-    pub(crate) async fn open(engine: &ArcEngine, state: &Directory, mirror: FunctionalService) -> Self {
+    pub(crate) async fn open(
+        engine: &ArcEngine,
+        state: &Directory,
+        settings: &Settings,
+        mirror: FunctionalService,
+    ) -> Self {
         let constraints = Arc::new(Constraints::default());
-        let server = ObjectServer::open_on(
-            Arc::clone(engine),
-            &Settings::default(),
-            state,
-            constraints,
-            mirror,
-        )
-        .await
-        .unwrap();
+        let server = ObjectServer::open_on(Arc::clone(engine), settings, state, constraints, mirror)
+            .await
+            .unwrap();
         Self {
             service: server.service(),
             server,

@@ -6,6 +6,8 @@ mod client;
 mod faults;
 mod mirror;
 mod tree;
+mod tree_faults;
+mod tree_races;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,28 +16,56 @@ use client::{Client, context, path, put};
 use common::functional::{Generations, ask, info, object};
 use common::{Body, Outcome, Properties};
 use mirror::Mirror;
+use object_server::Settings;
 use object_server::engine::ArcEngine;
 use object_server::engine::memory::Memory;
+use object_server::engine::posix::{self, Posix};
+use object_server::failure_point::FailurePoints;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 struct World {
-    engine: ArcEngine,
+    /// In memory; without it on the disk, where the state lies.
+    engine: Option<ArcEngine>,
     mirror: Mirror,
     state: TempDir,
+    /// Of the engine; those of the journal are in the settings.
+    points: FailurePoints,
+    settings: Settings,
 }
 
 impl World {
     fn new() -> Self {
         Self {
-            engine: Arc::new(Memory::default()),
+            engine: Some(Arc::new(Memory::default())),
+            ..Self::on_disk()
+        }
+    }
+
+    fn on_disk() -> Self {
+        Self {
+            engine: None,
             mirror: Mirror::default(),
             state: tempfile::tempdir().unwrap(),
+            points: FailurePoints::new(),
+            settings: Settings::default(),
         }
     }
 
     async fn open(&self) -> Client {
-        Client::open(&self.engine, self.state.path(), self.mirror.service()).await
+        let mirror = self.mirror.service();
+        match &self.engine {
+            Some(engine) => Client::open(engine, self.state.path(), &self.settings, mirror).await,
+            None => {
+                let settings = posix::Settings {
+                    failure_points: self.points.clone(),
+                    ..posix::Settings::default()
+                };
+                let engine = Posix::open(self.state.path(), &settings).unwrap();
+                let state = engine.private_directory();
+                Client::open(&(Arc::new(engine) as ArcEngine), &state, &self.settings, mirror).await
+            }
+        }
     }
 
     /// Runs `work` in a process of its own, which then ends without any farewell.

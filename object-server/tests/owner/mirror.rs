@@ -26,6 +26,7 @@ struct State {
     is_away: bool,
     pages_served: u64,
     records: Vec<Record>,
+    fillings: u64,
 }
 
 #[derive(Debug, Default)]
@@ -150,6 +151,11 @@ impl Mirror {
         self.0.lock().accounts.clear();
     }
 
+    /// How often rows were begun anew.
+    pub(crate) fn fillings(&self) -> u64 {
+        self.0.lock().fillings
+    }
+
     pub(crate) fn pages_served(&self) -> u64 {
         self.0.lock().pages_served
     }
@@ -226,6 +232,7 @@ impl State {
             if apply.after > 0 {
                 return rows.position;
             }
+            self.fillings += 1;
             *rows = Rows {
                 position: Position {
                     incarnation: Some(apply.incarnation),

@@ -22,7 +22,7 @@ async fn names(client: &Client, container: &str) -> Vec<String> {
     listing.into_iter().map(|(name, _)| name).collect()
 }
 
-async fn counted(client: &Client, container: &str) -> (u64, u64) {
+pub(crate) async fn counted(client: &Client, container: &str) -> (u64, u64) {
     let info = client.head_container(container).await.unwrap();
     (info.objects, info.bytes)
 }
@@ -389,7 +389,7 @@ async fn an_operation_that_is_asked_for_twice_is_done_once_with_one_record() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Put(String, String, usize),
     Post(String, String),
     Delete(String, String),
@@ -420,10 +420,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What there is: data of objects, and explicit directories, each as `(container, name)`.
-#[derive(Debug, Default)]
-struct Model {
-    objects: BTreeMap<(String, String), String>,
-    directories: BTreeSet<(String, String)>,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Model {
+    pub(crate) objects: BTreeMap<(String, String), String>,
+    pub(crate) directories: BTreeSet<(String, String)>,
     is_away: bool,
 }
 
@@ -438,7 +438,7 @@ impl Model {
         !self.objects.keys().any(is_in) && !self.directories.iter().any(|at| is_in(at) && at.1 != name)
     }
 
-    fn take(&mut self, container: &str, name: &str) -> Self {
+    pub(crate) fn take(&mut self, container: &str, name: &str) -> Self {
         let is_in = |at: &(String, String)| at.0 == container && at.1.starts_with(name);
         let rest = |at: (String, String)| (String::new(), at.1[name.len()..].to_owned());
         let objects = self.objects.extract_if(.., |at, _| is_in(at));
@@ -451,7 +451,7 @@ impl Model {
         }
     }
 
-    fn rename(&mut self, from: &(String, String), to: &(String, String)) -> Result<bool, u16> {
+    pub(crate) fn rename(&mut self, from: &(String, String), to: &(String, String)) -> Result<bool, u16> {
         let is_directory = from.1.ends_with('/');
         if is_directory != to.1.ends_with('/') {
             return Err(400);
@@ -492,7 +492,7 @@ impl Model {
     }
 }
 
-async fn run(client: &Client, world: &World, step: &Step, model: &mut Model) {
+pub(crate) async fn run(client: &Client, world: &World, step: &Step, model: &mut Model) {
     let refused = |result: Result<(), common::Error>| result.map_err(|error| error.status().as_u16());
     match step {
         Step::Put(c, name, size) => {
@@ -616,32 +616,46 @@ async fn check(client: &Client, model: &Model, step: &Step) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+/// Whatever is done to the tree, the mirror and the process: storage, counters and listings are those of a plain model
+/// after every response, and at last the mirror's rows are, too.
+fn run_all(world: &World, steps: &[Step]) {
+    let mut model = Model::default();
+    world.crash_after(async |client| {
+        client.make_container("c").await.unwrap();
+        client.make_container("k").await.unwrap();
+    });
+    for run_of_steps in steps.split(|step| matches!(step, Step::Crash)) {
+        world.crash_after(async |client| {
+            check(&client, &model, &Step::Crash).await;
+            for step in run_of_steps {
+                run(&client, world, step, &mut model).await;
+            }
+        });
+    }
+    world.mirror.set_away(false);
+    world.crash_after(async |client| client.server.close().await.unwrap());
+    check_mirror(world, &model);
+}
 
-    /// Whatever is done to the tree, the mirror and the process: storage, counters and listings are those of a plain
-    /// model after every response, and at last the mirror's rows are, too.
+fn check_mirror(world: &World, model: &Model) {
+    let objects = model.objects.iter();
+    let objects = objects.map(|((c, name), data)| (format!("{c}/{name}"), data.len() as u64));
+    assert_eq!(world.mirror.objects(), objects.collect::<Vec<_>>());
+    let directories = model.directories.iter();
+    let directories = directories.map(|(c, name)| format!("{c}/{name}"));
+    assert_eq!(world.mirror.directories(), directories.collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn the_tree_is_always_that_of_a_model(steps in prop::collection::vec(step(), 1..40)) {
-        let world = World::new();
-        let mut model = Model::default();
-        world.crash_after(async |client| {
-            client.make_container("c").await.unwrap();
-            client.make_container("k").await.unwrap();
-        });
-        for run_of_steps in steps.split(|step| matches!(step, Step::Crash)) {
-            world.crash_after(async |client| {
-                check(&client, &model, &Step::Crash).await;
-                for step in run_of_steps {
-                    run(&client, &world, step, &mut model).await;
-                }
-            });
-        }
-        world.mirror.set_away(false);
-        world.crash_after(async |client| client.server.close().await.unwrap());
-        let objects = model.objects.iter().map(|((c, name), data)| (format!("{c}/{name}"), data.len() as u64));
-        prop_assert_eq!(world.mirror.objects(), objects.collect::<Vec<_>>());
-        let directories = model.directories.iter().map(|(c, name)| format!("{c}/{name}"));
-        prop_assert_eq!(world.mirror.directories(), directories.collect::<Vec<_>>());
+        run_all(&World::new(), &steps);
+    }
+
+    #[test]
+    fn the_tree_on_a_disk_is_always_that_of_a_model(steps in prop::collection::vec(step(), 1..40)) {
+        run_all(&World::on_disk(), &steps);
     }
 }
