@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod command_line;
 pub mod disk;
 pub mod fault;
 pub mod listing;
@@ -12,12 +13,14 @@ pub mod mixed_load;
 pub mod process;
 pub mod program;
 pub mod raw;
+pub mod relay;
 pub mod response;
 pub mod server;
 pub mod tree_worker;
 
 pub use client::Client;
 pub use cluster::{Cluster, Socket};
+pub use command_line::CommandLine;
 pub use disk::Disk;
 pub use load::Load;
 pub use mariadb::MariaDb;

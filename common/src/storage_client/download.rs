@@ -88,7 +88,7 @@ impl Client {
             Part::Range(first, Some(last)) => Some(format!("bytes={first}-{last}")),
             Part::Range(first, None) => Some(format!("bytes={first}-")),
             Part::Last(count) => Some(format!("bytes=-{count}")),
-            Part::Rest(begun) => Some(format!("bytes={}-", begun.bytes)),
+            Part::Rest(begun) => (begun.bytes > 0).then(|| format!("bytes={}-", begun.bytes)),
         };
         let (properties, extent, body) = self
             .begin(container, name, range.as_deref(), selection.if_match.as_ref())

@@ -54,6 +54,7 @@ impl Shared {
 
     async fn ask_for_token(&self, login: &Login, storage_url: Option<&str>) -> Result<LoggedIn, Error> {
         let failed = |failure| Error::new(format!("log-in at {}", login.url), failure);
+        let is_first = self.logged_in.lock().is_none();
         let mut attempt = 0;
         let (head, incoming) = loop {
             let request = http::Request::get(&login.url)
@@ -67,6 +68,8 @@ impl Shared {
                     Some(failure) => failure,
                 },
                 Err(Broken::Source(error)) => return Err(failed(error.into())),
+                // Who was never there will hardly come; who was there may be starting anew.
+                Err(Broken::NeverSent(why)) if is_first => return Err(failed(Failure::Unreachable(why))),
                 Err(Broken::NeverSent(why) | Broken::InTheMidst(why)) => Failure::Unreachable(why),
             };
             attempt += 1;

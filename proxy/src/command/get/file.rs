@@ -68,16 +68,16 @@ pub(super) async fn fetch(
     let tag = properties.md5().filter(|_| target.part.is_none());
     let mut part = PartFile::open(&target.path, tag.as_ref()).await.map_err(local)?;
     if let Some(tag) = tag.filter(|_| part.length > 0) {
-        let begun = part.begun(download.remaining()).await.map_err(local)?;
+        let whole = download.remaining();
+        // The answer under way is let go: only the rest is asked for.
+        drop(download);
+        let begun = part.begun(whole).await.map_err(local)?;
         meter.add(begun.bytes());
-        if begun.bytes() > 0 {
-            // The answer under way is let go; only the rest is asked for.
-            let rest = Selection {
-                part: Part::Rest(begun),
-                if_match: Some(tag),
-            };
-            download = client.get_object(&source.container, &source.name, rest).await?;
-        }
+        let rest = Selection {
+            part: Part::Rest(begun),
+            if_match: Some(tag),
+        };
+        download = client.get_object(&source.container, &source.name, rest).await?;
     }
     if let Err(error) = receive(&mut download, &mut part.file, meter, &local).await {
         let is_useless = matches!(error.failure, Failure::Damaged { .. } | Failure::Changed);
