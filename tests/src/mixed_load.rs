@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::{Client, Response, Server};
@@ -164,10 +165,53 @@ impl Worker {
             self.timed("GET of nothing", get).await.expect(404);
             self.check_listings().await;
         }
+        if round.is_multiple_of(4) {
+            self.rename(round).await;
+        }
         if round % 5 == 1 {
             let token = self.client.ask_for_token(USER.0, USER.1);
             self.timed("log-in", token).await.expect(200);
         }
+    }
+
+    /// Gives a directory another name, and an object.
+    async fn rename(&mut self, round: usize) {
+        let from = format!("d{}/", round % 3);
+        let to = format!("moved {round}/");
+        let names: Vec<_> = self
+            .objects
+            .keys()
+            .filter(|name| name.starts_with(&from))
+            .cloned()
+            .collect();
+        if !names.is_empty() {
+            self.renamed(&from, &to).await;
+        }
+        for name in names {
+            if let Some(body) = self.objects.remove(&name) {
+                self.objects.insert(format!("{to}{}", &name[from.len()..]), body);
+            }
+        }
+        if let Some((name, body)) = self.objects.pop_last() {
+            let to = format!("e/object {round}");
+            self.renamed(&name, &to).await;
+            let get = self.client.get(&self.path(&to));
+            self.timed("GET of what was moved", get)
+                .await
+                .expect(200)
+                .expect_body(body.clone());
+            self.objects.insert(to, body);
+        }
+        self.check_listings().await;
+    }
+
+    async fn renamed(&mut self, from: &str, to: &str) {
+        let method = Method::from_bytes(b"MOVE").expect("a method");
+        let destination = self.path(to).replace(' ', "%20");
+        let rename = self.client.request(method, &self.path(from));
+        self.timed("MOVE", rename.header("destination", &destination))
+            .await
+            .expect(201);
     }
 
     async fn check_listings(&mut self) {
