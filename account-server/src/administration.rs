@@ -236,7 +236,9 @@ impl Inner {
 fn users_of(found: Found) -> Result<Vec<User>, Error> {
     match found {
         Found::Users(users) => Ok(users),
-        Found::Answer(_) => Err(Error::internal("users were asked for and something else found")),
+        Found::Answer(_) | Found::TooMuch => {
+            Err(Error::internal("users were asked for and something else found"))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod administration;
+mod ancestry;
 mod breaker;
 mod disabled;
 mod idle;
@@ -10,6 +11,7 @@ mod policy;
 mod queue;
 mod reader;
 mod records;
+mod search;
 mod server;
 mod service;
 mod settings;

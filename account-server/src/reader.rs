@@ -15,7 +15,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, policy, records, totals, tree};
+use crate::{disabled, listing, mirror, policy, records, search, totals, tree};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) enum Question {
     Totals(Totals),
     /// A container or a directory as nested nodes, at this time.
     Tree(Tree, Timestamp),
+    /// What has such names and attributes, at this time.
+    Search(Box<search::Query>, Timestamp),
     /// What decides, at this time.
     Policy(Fetch, Timestamp),
     /// A page of the operation record.
@@ -58,6 +60,8 @@ pub(crate) enum Found {
     Answer(Box<Answer>),
     /// Users: of one, when there is one, or a page.
     Users(Vec<User>),
+    /// More than there is time for.
+    TooMuch,
 }
 
 /// Answers jobs until the queue is closed.
@@ -143,6 +147,10 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
         }
         Question::Totals(totals) => Answer::MirrorTotals(totals::of_directory(connection, totals).await?),
         Question::Tree(asked, now) => Answer::MirrorTree(tree::page(connection, asked, *now).await?),
+        Question::Search(query, now) => match search::find(connection, query, *now).await? {
+            Some(found) => Answer::SearchFind(found),
+            None => return Ok(Found::TooMuch),
+        },
         Question::Policy(fetch, now) => Answer::PolicyFetch(policy::fetch(connection, *fetch, *now).await?),
         Question::Records(list) => Answer::RecordList(records::list(connection, list).await?),
         Question::Disabled(list) => Answer::FirewallList(disabled::page(connection, list).await?),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::Error;
 use common::service::{ArcService, FunctionalService};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::Settings;
@@ -28,6 +28,8 @@ pub struct AccountServer(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) questions: Arc<Queue<reader::Job>>,
     pub(crate) jobs: mpsc::Sender<writer::Job>,
+    /// A place for each search that may be under way.
+    pub(crate) searches: Semaphore,
     pub(crate) breaker: Arc<Breaker>,
     /// The highest version of the policy that anybody says to have seen.
     pub(crate) seen: AtomicU64,
@@ -73,6 +75,7 @@ impl AccountServer {
         Ok(Self(Arc::new(Inner {
             questions,
             jobs,
+            searches: Semaphore::new((settings.readers.get() / 2).max(1)),
             breaker,
             seen: AtomicU64::new(0),
             statements,

@@ -6,14 +6,16 @@ use std::task::{Context, Poll};
 
 use common::functional::mirror::{Apply, Position};
 use common::functional::record::{Commit, Complete, Kept, MAX_BATCH as MAX_RECORDS};
+use common::functional::search::Find;
 use common::functional::{Action, Answer, Reply, Request};
 use common::service::BoxFuture;
-use common::{Clock, Error};
+use common::{Clock, Error, Timestamp};
 use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::reader::{Found, Question};
 use crate::records::{self, Told};
+use crate::search::Query;
 use crate::server::Inner;
 use crate::{mirror, reader, writer};
 
@@ -45,6 +47,9 @@ impl Inner {
             Action::MirrorListContainer(list) => Question::ListContainer(list),
             Action::MirrorTotals(totals) => Question::Totals(totals),
             Action::MirrorTree(tree) => Question::Tree(tree, request.context.timestamp),
+            Action::SearchFind(find) => {
+                return self.search(find, request.context.timestamp).await;
+            }
             Action::RecordList(list) => {
                 records::check(&list)?;
                 Question::Records(list)
@@ -68,7 +73,24 @@ impl Inner {
         };
         match self.ask(question).await? {
             Found::Answer(answer) => Ok(*answer),
-            Found::Users(_) => Err(Error::internal("users were found where none were asked for")),
+            Found::Users(_) | Found::TooMuch => Err(Error::internal("what was found was not asked for")),
+        }
+    }
+
+    /// Searches take long: so many at once that readers are left for all else.
+    async fn search(&self, find: Find, now: Timestamp) -> Result<Answer, Error> {
+        let query = Box::new(Query::new(find)?);
+        let place = self.searches.acquire();
+        let _place = self
+            .breaker
+            .guard(async { place.await.map_err(|_| closing()) })
+            .await?;
+        match self.ask(Question::Search(query, now)).await? {
+            Found::Answer(answer) => Ok(*answer),
+            Found::TooMuch => Err(Error::precondition_failed(
+                "there is more to sort than there is time for: search in one account, by a longer name, or sort by name",
+            )),
+            Found::Users(_) => Err(Error::internal("what was found was not asked for")),
         }
     }
 

@@ -33,7 +33,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     step!(20261121000001, "tree", undo: ["DROP TABLE IF EXISTS tree_epoch", "DROP TABLE IF EXISTS stobj"]),
     step!(20261121000002, "user", undo: ["DROP TABLE IF EXISTS policy", "DROP TABLE IF EXISTS user"]),
     step!(20261121000003, "record", undo: ["DROP TABLE IF EXISTS record"]),
@@ -42,6 +42,11 @@ const STEPS: [Step; 8] = [
     step!(20261121000020, "disabled", undo: []),
     step!(20261121000040, "operations", undo: ["DROP TABLE IF EXISTS record"]),
     step!(20261121000050, "destination", undo: []),
+    step!(20261121000060, "search", undo: [
+        "SET @step = IF((SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() \
+         AND table_name = 'stobj' AND index_name = 'k_search') = 0, 'DO 0', 'DROP INDEX k_search ON stobj'); \
+         PREPARE step FROM @step; EXECUTE step; DEALLOCATE PREPARE step"
+    ]),
 ];
 
 /// A step over millions of rows may take this long; longer it is taken for lost.

@@ -6,10 +6,12 @@ use crate::sql::{Connection, Failure, Many, ManyText, Row, Text, Value};
 
 mod disabled;
 mod page;
+mod search;
 mod write;
 
 pub(crate) use disabled::{Place, account_id, disabled, places};
 pub(crate) use page::{Node, children, first_expired, page};
+pub(crate) use search::{Detail, Indexed, Sieve, Span, Waymarks, details, search};
 pub(crate) use write::{
     NewRow, add_totals, insert_directories, mark_explicit, relocate, remove, remove_childless, upsert,
 };
@@ -25,6 +27,7 @@ pub(crate) mod kind {
     pub(crate) const CONTAINER: i64 = 2;
     pub(crate) const DIRECTORY: i64 = 3;
     pub(crate) const FILE: i64 = 4;
+    pub(crate) const LINK: i64 = 5;
 }
 
 /// Whether a node may be used (column `state`).

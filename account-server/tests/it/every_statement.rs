@@ -11,6 +11,7 @@ use common::functional::firewall::{ListDisabled, State};
 use common::functional::listing::{Query, Rollup};
 use common::functional::policy::{Fetch, Restore};
 use common::functional::record::{self, Commit, Complete, Record as Operation};
+use common::functional::search::{Find, Sort};
 use common::functional::user::{List, Password, Put, Remove, Revoke, RevokedToken, Show};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
@@ -141,6 +142,20 @@ async fn change_and_list(server: &Server) {
     owner.apply([put("gone", "a/b", 1), put("gone", "c", 1)]).await;
     owner.apply([delete_container("gone")]).await;
     owner.until_reaped().await;
+    for (sort, account) in [
+        (Sort::Name, Some(owner.account.clone())),
+        (Sort::NameDescending, Some(owner.account.clone())),
+        (Sort::Name, None),
+    ] {
+        let mut find = Find {
+            account,
+            sort,
+            limit: Some(1),
+            ..Find::default()
+        };
+        find.cursor = server.ask(find.clone()).await.unwrap().cursor;
+        server.ask(find).await.unwrap();
+    }
     let mut switched_off = object_row(1);
     switched_off.state = State::Disable;
     owner.apply([put_row("c", "off", switched_off)]).await;

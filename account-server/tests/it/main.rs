@@ -22,6 +22,8 @@ mod policy;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod support;

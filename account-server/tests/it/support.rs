@@ -72,7 +72,7 @@ impl Server {
     pub(crate) async fn restart_with_torn_schema(self) -> Self {
         self.server.close().await;
         if self.is_mysql() {
-            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000050";
+            let torn = "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20261121000060";
             self.look().await.execute(torn).await;
         }
         Self::at(Settings::default(), self.database, self.directory).await
