@@ -30,6 +30,9 @@ pub struct TreeWorker {
 
 const REMEMBERED: usize = 12;
 
+/// `Retry-After` of what cannot be done without the database, and was not.
+const NOTHING_CHANGED: &str = "5";
+
 /// Something to do, and what there is when it is done.
 struct Step {
     method: Method,
@@ -93,8 +96,11 @@ impl TreeWorker {
                 }
                 self.contents = step.after;
             } else {
-                // Whoever stands between is not told whether it was done; nobody else may refuse it.
                 assert_eq!(status, 503, "{response:?}\nafter {:#?}", self.told);
+                // Whoever stands between does not know whether it was done, or still will be.
+                if response.find_header("retry-after") != Some(NOTHING_CHANGED) {
+                    return;
+                }
                 if !self.settle(client).await {
                     return;
                 }
