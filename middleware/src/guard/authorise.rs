@@ -87,7 +87,7 @@ impl Authorise {
         for _ in 0..MAX_ATTEMPTS {
             let (info, decision) = self.decide(&target, &context, newest.take()).await?;
             context.decided_under = info.generations();
-            if let Action::RecordList(_) | Action::SearchFind(_) = action {
+            if is_shown_elsewhere(&action, &context) {
                 self.ask_the_owner(&target.account, &context).await?;
             }
             let _invalidation = Invalidation::of(&target, &self.info_cache);
@@ -125,12 +125,8 @@ impl Authorise {
         Ok(())
     }
 
-    /// The records of an account that is switched off are kept from everybody but administrators, and so are the names in
-    /// it. Who answers with these does not know of switches; the owner does.
+    /// Whether the account is switched off: then it shows nothing.
     async fn ask_the_owner(&self, account: &AccountName, context: &RequestContext) -> Result<(), Error> {
-        if context.authority.caller().is_administrator() {
-            return Ok(());
-        }
         let account = account.clone();
         let head = ask(&self.inner, Head { account }, context.clone(), Body::empty());
         match head.await {
@@ -172,6 +168,16 @@ impl Authorise {
             return Err(Error::not_found());
         }
         Ok(decision)
+    }
+}
+
+/// Whether this shows what is in an account, and its owner is not asked, who alone knows what is switched off.
+/// Administrators read the records also of that.
+fn is_shown_elsewhere(action: &Action, context: &RequestContext) -> bool {
+    match action {
+        Action::RecordList(_) => !context.authority.caller().is_administrator(),
+        Action::SearchFind(_) => true,
+        _ => false,
     }
 }
 

@@ -127,6 +127,12 @@ pub(crate) const WAYS: &[Way] = &[
     way("GET of the container as a tree", Effect::Lists, |client| {
         client.get("c").query("tree", "true")
     }),
+    way("a search in the container", Effect::Lists, |client| {
+        client.get("c").query("search", "o")
+    }),
+    way("a search in the account", Effect::Lists, |client| {
+        client.get("").query("search", "o")
+    }),
     way("GET of the container", Effect::Lists, |client| client.list("c")),
     way("HEAD of the container", Effect::Lists, |client| client.head("c")),
     way("GET of the account", Effect::Lists, |client| client.list("")),
