@@ -81,7 +81,8 @@ impl Queue {
     pub(super) fn note_rename(&mut self, seq: u64, position: Position, rename: Rename, state: Option<Node>) {
         let what = What::Rename(rename.clone(), state);
         self.last_seq = self.last_seq.max(what.last_seq(seq));
-        self.places.clear();
+        // Clearing it would take as long as it once was large.
+        self.places = HashMap::new();
         self.renames.insert(seq, rename);
         self.order.insert(seq, Waiting { seq, position, what });
     }

@@ -11,6 +11,7 @@ use common::{Body, Error, Outcome};
 use super::look::{self, Present};
 use super::operation::{Announced, Operation};
 use super::rename::Rename;
+use super::totals::briefly;
 use crate::account::uncancelled;
 use crate::journal::{Footprint, Position};
 use crate::mirror_feed::object_row;
@@ -84,7 +85,7 @@ impl Moving {
         self.footprints(&found).await?;
         let locks = look::lock(&[Arc::clone(&self.from), Arc::clone(&self.to)]).await?;
         let found = self.look().await?;
-        let (moved, replaced) = self.footprints(&found).await?;
+        let (moved, replaced) = briefly(self.footprints(&found)).await?;
         let room = self.reserve(moved, replaced)?;
         let result = if found.replaces { 204 } else { 201 };
         let operation = Operation {

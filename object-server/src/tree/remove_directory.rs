@@ -10,6 +10,7 @@ use common::{Body, Error};
 use super::look;
 use super::operation::Operation;
 use super::rename::Rename;
+use super::totals::briefly;
 use crate::account::uncancelled;
 use crate::journal::Footprint;
 use crate::owner::{Account, Container, Owner, Renaming, record};
@@ -47,7 +48,7 @@ impl Owner {
     ) -> Result<Footprint, Error> {
         self.look_at_all(account, path, context).await?;
         let locks = look::lock(std::slice::from_ref(container)).await?;
-        let (identity, removed) = self.look_at_all(account, path, context).await?;
+        let (identity, removed) = briefly(self.look_at_all(account, path, context)).await?;
         let operation = Operation {
             rename: Rename {
                 from: look::node(path),

@@ -13,6 +13,20 @@ use crate::owner::{Account, Owner};
 /// When to come back, while the mirror is away.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// So long the mirror may take while the locks of containers are held; mostly it was asked just before.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What asks the mirror while it holds the locks of containers.
+///
+/// # Errors
+/// 503 when that takes too long for all those who wait for the locks.
+pub(super) async fn briefly<T>(asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(asked) => asked,
+        Err(late) => Err(Error::unavailable(late, Some(RETRY_AFTER))),
+    }
+}
+
 impl Owner {
     /// Waits until the mirror has all changes of the account.
     ///

@@ -126,12 +126,14 @@ impl Found {
             let Begun::Node { path, .. } = begun else {
                 return false;
             };
-            self.changes.iter().rev().any(|change| match &change.made {
-                Made::Operation(operation) if change.position > *announced => {
+            let later = self.changes.iter().rev();
+            let mut later = later.take_while(|change| change.position > *announced);
+            later.any(|change| match &change.made {
+                Made::Operation(operation) => {
                     let to = operation.rename.to.as_ref();
                     lies_in(path, &operation.rename.from) || to.is_some_and(|to| lies_in(path, to))
                 }
-                _ => false,
+                Made::Node { .. } => false,
             })
         })
     }
