@@ -4,6 +4,7 @@ pub mod client;
 pub mod cluster;
 pub mod command_line;
 pub mod disk;
+pub mod fake;
 pub mod fault;
 pub mod listing;
 pub mod load;

@@ -1,0 +1,159 @@
+//! The command line of users on directories that are directories.
+
+use integration_tests::{Client, CommandLine, Server};
+use serde_json::{Value, json};
+
+async fn store(names: &[&str]) -> (Server, CommandLine, Client) {
+    let server = Server::start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    for name in names {
+        client.put(&format!("c/{name}"), (*name).to_owned()).await.expect(201);
+    }
+    let stobj = CommandLine::of(&server);
+    (server, stobj, client)
+}
+
+async fn names(stobj: &CommandLine, container: &str) -> Vec<String> {
+    stobj
+        .run(&["ls", "--recursive", container])
+        .await
+        .expect(0)
+        .lines()
+}
+
+#[tokio::test]
+async fn directories_are_made_and_removed() {
+    let (_server, stobj, _client) = store(&[]).await;
+    stobj.run(&["mkdir", "c/d/"]).await.expect(0);
+    stobj
+        .run(&["mkdir", "c/d/"])
+        .await
+        .expect(4)
+        .expect_error("there already");
+    stobj
+        .run(&["mkdir", "c/a/b/"])
+        .await
+        .expect(4)
+        .expect_error("409");
+    stobj.run(&["mkdir", "missing/d/"]).await.expect(3);
+    let made = stobj
+        .run(&["mkdir", "--parents", "--json", "c/a/b/", "new/x/y", "c/d/"])
+        .await
+        .expect(0)
+        .json();
+    let created: Vec<_> = made.iter().map(|line| &line["created"]).collect();
+    assert_eq!(created, [&json!(true), &json!(true), &json!(false)]);
+    let tree = stobj.run(&["tree", "c"]).await.expect(0).text();
+    assert_eq!(
+        tree,
+        "c  0 objects, 0 B\n├── a/  0 objects, 0 B\n│   └── b/  0 objects, 0 B\n└── d/  0 objects, 0 B\n"
+    );
+    assert_eq!(
+        stobj.run(&["ls", "c"]).await.expect(0).text(),
+        "",
+        "they are in no listing"
+    );
+    stobj.run(&["rm", "c/d/"]).await.expect(0);
+    stobj.run(&["rm", "c/d/"]).await.expect(3);
+    stobj.run(&["rm", "c/a/"]).await.expect(4).expect_error("409");
+}
+
+#[tokio::test]
+async fn directories_move_with_all_that_is_in_them() {
+    let (_server, stobj, _client) = store(&["d/a", "d/e/b", "o", "x/y"]).await;
+    stobj.run(&["mkdir", "c/d/empty/", "other"]).await.expect(0);
+    stobj.run(&["mv", "c/d/", "other/p/q/"]).await.expect(0);
+    assert_eq!(names(&stobj, "c").await, ["o", "x/y"]);
+    assert_eq!(names(&stobj, "other").await, ["p/q/a", "p/q/e/b"]);
+    let tree = stobj.run(&["tree", "other"]).await.expect(0).text();
+    assert!(tree.contains("empty/"), "{tree}");
+
+    // Into a container under its own name; an object into a directory.
+    stobj.run(&["mv", "other/p/q/", "c"]).await.expect(0);
+    stobj.run(&["mv", "c/o", "c/q/"]).await.expect(0);
+    assert_eq!(names(&stobj, "c").await, ["q/a", "q/e/b", "q/o", "x/y"]);
+    stobj
+        .run(&["mv", "c/q/", "c/q/e/f/"])
+        .await
+        .expect(4)
+        .expect_error("403");
+    stobj
+        .run(&["mv", "c/q/", "c/x/", "--no-overwrite"])
+        .await
+        .expect(4)
+        .expect_error("412");
+    let moved = stobj
+        .run(&["mv", "c/q/", "c/x/", "--json"])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(
+        moved[0],
+        json!({"source": "c/q/", "destination": "c/x/", "job": null})
+    );
+    assert_eq!(
+        names(&stobj, "c").await,
+        ["x/a", "x/e/b", "x/o"],
+        "replaced, not merged"
+    );
+    stobj.run(&["mv", "c/missing/", "c/y/"]).await.expect(3);
+}
+
+#[tokio::test]
+async fn whole_trees_are_removed() {
+    let (_server, stobj, _client) = store(&["d/a", "d/e/b", "d2/x", "o"]).await;
+    stobj.run(&["mkdir", "c/empty/"]).await.expect(0);
+    stobj.run(&["rm", "--recursive", "c/d/"]).await.expect(0);
+    assert_eq!(names(&stobj, "c").await, ["d2/x", "o"]);
+    stobj.run(&["rm", "--recursive", "c/d/"]).await.expect(3);
+    stobj
+        .run(&["rm", "--recursive", "--force", "c/d/"])
+        .await
+        .expect(0);
+    stobj.run(&["rm", "c"]).await.expect(4);
+    stobj.run(&["rm", "--recursive", "c"]).await.expect(0);
+    assert_eq!(stobj.run(&["ls"]).await.expect(0).text(), "");
+}
+
+#[tokio::test]
+async fn a_tree_has_totals_and_as_many_levels_as_wanted() {
+    let (_server, stobj, _client) = store(&["a", "d/bb", "d/e/ccc"]).await;
+    let tree = stobj.run(&["tree", "c"]).await.expect(0).text();
+    assert_eq!(
+        tree,
+        "c  3 objects, 12 B\n├── a  1 B\n└── d/  2 objects, 11 B\n    ├── bb  4 B\n    └── e/  1 object, 7 B\n        \
+         └── ccc  7 B\n"
+    );
+    let shallow = stobj
+        .run(&["tree", "--depth", "1", "c/d/"])
+        .await
+        .expect(0)
+        .text();
+    assert_eq!(
+        shallow,
+        "c/d/  2 objects, 11 B\n├── bb  4 B\n└── e/  1 object, 7 B\n"
+    );
+    let directories = stobj.run(&["tree", "--directories", "c"]).await.expect(0).lines();
+    assert_eq!(directories.len(), 3, "{directories:?}");
+    let lines = stobj.run(&["tree", "--json", "c"]).await.expect(0).json();
+    let paths: Vec<_> = lines
+        .iter()
+        .map(|line| line["path"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(paths, ["c", "c/a", "c/d/", "c/d/bb", "c/d/e/", "c/d/e/ccc"]);
+    let of = |line: &Value| {
+        (
+            line["type"].clone(),
+            line["objects"].clone(),
+            line["bytes"].clone(),
+        )
+    };
+    assert_eq!(of(&lines[2]), (json!("directory"), json!(2), json!(11)));
+    stobj.run(&["tree", "c/missing/"]).await.expect(3);
+    stobj
+        .run(&["tree", "c/d"])
+        .await
+        .expect(2)
+        .expect_error("ends in a slash");
+}
