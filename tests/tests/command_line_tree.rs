@@ -1,5 +1,7 @@
 //! The command line of users on directories that are directories.
 
+use integration_tests::cluster::until;
+use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, CommandLine, Server};
 use serde_json::{Value, json};
 
@@ -8,7 +10,10 @@ async fn store(names: &[&str]) -> (Server, CommandLine, Client) {
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
     for name in names {
-        client.put(&format!("c/{name}"), (*name).to_owned()).await.expect(201);
+        client
+            .put(&format!("c/{name}"), (*name).to_owned())
+            .await
+            .expect(201);
     }
     let stobj = CommandLine::of(&server);
     (server, stobj, client)
@@ -156,4 +161,51 @@ async fn a_tree_has_totals_and_as_many_levels_as_wanted() {
         .await
         .expect(2)
         .expect_error("ends in a slash");
+}
+
+#[tokio::test]
+async fn things_are_found_by_what_they_are() {
+    let (server, stobj, client) = store(&["photos/a.jpg", "photos/b.png", "jpg/c.txt", "d.jpg"]).await;
+    client
+        .put("c/large.jpg", vec![0; 5000])
+        .header("x-object-meta-color", "red")
+        .await
+        .expect(201);
+    client.put("other/d.jpg", "").await.expect(404);
+    client.put("other", "").await.expect(201);
+    client.put("other/d.jpg", "").await.expect(201);
+    let found = async |arguments: &[&str]| stobj.run(arguments).await.expect(0).lines();
+    // The mirror, which is searched, comes a moment after the answers.
+    until("all is found", || async {
+        found(&["search", "*.jpg"]).await.len() == 4
+    })
+    .await;
+    assert_eq!(
+        found(&["search", "d.jpg", "--in", "other"]).await,
+        ["other/d.jpg"]
+    );
+    assert_eq!(found(&["search", "jpg", "--type", "directory"]).await, ["c/jpg/"]);
+    assert_eq!(
+        found(&["search", "--size-min", "4K", "--type", "file"]).await,
+        ["c/large.jpg"]
+    );
+    assert_eq!(found(&["search", "--meta", "Color=red"]).await, ["c/large.jpg"]);
+    assert_eq!(
+        found(&["search", "*.jpg", "--sort", "-size", "--limit", "1"]).await,
+        ["c/large.jpg"]
+    );
+    assert_eq!(found(&["search", "--no-paths", "b.png"]).await, ["b.png"]);
+    assert_eq!(found(&["search", "--modified-before", "1h"]).await, [""; 0]);
+    stobj
+        .run(&["search", "--all-accounts", "jpg"])
+        .await
+        .expect(4)
+        .expect_error("Forbidden");
+    let admin = CommandLine::at(&server.auth_url(), "admin:admin", ADMIN_PASSWORD);
+    let all = admin
+        .run(&["search", "--all-accounts", "b.png"])
+        .await
+        .expect(0)
+        .lines();
+    assert_eq!(all, ["AUTH_test/c/photos/b.png"]);
 }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::remote::{
-    self, Account, AtOnce, Output, Place, Progress, Tally, each, help, human_bytes, json_line, usage,
+    self, Account, AtOnce, Output, Place, Progress, Tally, counted, each, help, human_bytes, json_line, usage,
 };
 use file::{Fetched, Target};
 
@@ -167,7 +167,7 @@ async fn get_directory(client: &Client, get: Get) -> anyhow::Result<()> {
     if !is_anything_there && !get.source.is_container() {
         return Err(Error::new(get.source.to_string(), Failure::NotFound).into());
     }
-    output.tell(&format!("got {} objects, {}", tally.done, human_bytes(bytes)));
+    output.tell(&format!("got {}, {}", counted(tally.done), human_bytes(bytes)));
     tally.end()
 }
 

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
 use super::remote::{
-    self, Account, AtOnce, Output, Place, Progress, Tally, each, help, human_bytes, json_line, usage,
+    self, Account, AtOnce, Output, Place, Progress, Tally, counted, each, help, human_bytes, json_line, usage,
 };
 use walk::Found;
 
@@ -203,7 +203,7 @@ async fn put_files(
     walking.await?;
     let bytes = progress.meter().bytes();
     drop(progress);
-    output.tell(&format!("put {} objects, {}", tally.done, human_bytes(bytes)));
+    output.tell(&format!("put {}, {}", counted(tally.done), human_bytes(bytes)));
     tally.end()
 }
 

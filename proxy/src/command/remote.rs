@@ -18,7 +18,7 @@ pub(super) use ending::{Tally, code_of, is_broken_pipe, usage};
 pub(super) use many::{AtOnce, each};
 pub(super) use place::Place;
 pub(super) use progress::{Progress, job_ended};
-pub(super) use shown::{human_bytes, printable, shown};
+pub(super) use shown::{counted, human_bytes, printable, shown};
 
 /// What stands at the end of each `--help`, behind the examples.
 macro_rules! help {

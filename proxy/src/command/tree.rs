@@ -7,7 +7,7 @@ use common::functional::fs::{TreeKind, TreeNode};
 use common::storage_client::Client;
 use serde_json::json;
 
-use super::remote::{self, Account, Place, help, human_bytes, json_line, shown, usage};
+use super::remote::{self, Account, Place, counted, help, human_bytes, json_line, shown, usage};
 
 /// As deep as a name can be.
 const ALL: usize = 1024;
@@ -166,12 +166,5 @@ impl Printer<'_> {
 
     fn flush(&mut self) -> anyhow::Result<()> {
         Ok(remote::print(&std::mem::take(&mut self.lines))?)
-    }
-}
-
-fn counted(objects: u64) -> String {
-    match objects {
-        1 => "1 object".to_owned(),
-        _ => format!("{objects} objects"),
     }
 }

@@ -74,6 +74,14 @@ pub(in crate::command) fn code_of(error: &anyhow::Error) -> u8 {
                 _ => FAILED,
             };
         }
+        if let Some(error) = cause.downcast_ref::<common::Error>() {
+            return match error.status().as_u16() {
+                400 => USAGE,
+                404 => NOT_FOUND,
+                401 | 403 | 405 | 409 | 412 | 413 | 422 | 507 => REFUSED,
+                _ => FAILED,
+            };
+        }
     }
     FAILED
 }
@@ -100,6 +108,10 @@ mod tests {
             NOT_FOUND
         );
         assert_eq!(code_of(&usage("c", "no")), USAGE);
+        assert_eq!(
+            code_of(&common::Error::from(common::Outcome::Forbidden).into()),
+            REFUSED
+        );
         assert_eq!(code_of(&anyhow::anyhow!("something")), FAILED);
         let broken = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(is_broken_pipe(&broken) && !is_broken_pipe(&not_found()));

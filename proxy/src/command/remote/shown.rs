@@ -27,6 +27,14 @@ pub(in crate::command) fn shown(text: &str) -> String {
     }
 }
 
+/// `1 object`, `2 objects`
+pub(in crate::command) fn counted(objects: u64) -> String {
+    match objects {
+        1 => "1 object".to_owned(),
+        _ => format!("{objects} objects"),
+    }
+}
+
 /// `1.4 GiB`
 pub(in crate::command) fn human_bytes(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
