@@ -22,40 +22,58 @@ impl Disk {
     /// One of so many MiB. `None`: this machine lets nobody mount one; then what needs it cannot be shown here, and that is
     /// said.
     pub fn of(size: u64) -> Option<Self> {
+        let disk = Self::new(size)?;
+        let image = File::create(disk.image()).expect("the temporary directory is ours");
+        image
+            .set_len(size << 20)
+            .expect("the temporary directory has room");
+        let mut make = command("mkfs.ext4");
+        make.args(["-q", "-m", "0"]).arg(disk.image());
+        run(&mut make).expect("mkfs.ext4 is there (Debian: e2fsprogs)");
+        disk.attach()
+    }
+
+    /// Another one that holds what this would if the power failed now: what was not brought to it is lost. Nobody may be
+    /// writing to it but the kernel.
+    pub fn after_power_cut(&self) -> Option<Self> {
+        let size = fs::metadata(self.image()).expect("the image is there").len() >> 20;
+        let disk = Self::new(size)?;
+        fs::copy(self.image(), disk.image()).expect("there is room for it");
+        disk.attach()
+    }
+
+    /// Room for an image of so many MiB.
+    fn new(size: u64) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let disk = Self { directory };
         if !geteuid().is_root() {
             skip("only root can mount a file system");
             return None;
         }
-        fs::create_dir(disk.backing()).expect("the temporary directory is ours");
-        let mut mount = command("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={}M", size + 1), "tmpfs"]);
-        if let Err(why) = run(mount.arg(disk.backing())) {
-            skip(&why);
-            return None;
-        }
-        let image = File::create(disk.image()).expect("the temporary directory is ours");
-        image
-            .set_len(size << 20)
-            .expect("the temporary directory has room");
-        for place in [disk.path(), disk.device()] {
+        for place in [disk.path(), disk.device(), disk.backing()] {
             fs::create_dir(place).expect("the temporary directory is ours");
         }
-        let mut make = command("mkfs.ext4");
-        make.args(["-q", "-m", "0", "-O", "^has_journal"])
-            .arg(disk.image());
-        run(&mut make).expect("mkfs.ext4 is there (Debian: e2fsprogs)");
-        let mount = run(command("mount")
-            .args(["-o", "loop"])
-            .arg(disk.image())
-            .arg(disk.device()));
-        if let Err(why) = mount {
+        let mut mount = command("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={}M", size + 1), "tmpfs"]);
+        match run(mount.arg(disk.backing())) {
+            Ok(_) => Some(disk),
+            Err(why) => {
+                skip(&why);
+                None
+            }
+        }
+    }
+
+    /// Mounts the image.
+    fn attach(self) -> Option<Self> {
+        let mut mount = command("mount");
+        mount.args(["-o", "loop"]).arg(self.image()).arg(self.device());
+        if let Err(why) = run(&mut mount) {
             skip(&why);
             return None;
         }
-        disk.mount();
-        Some(disk)
+        self.mount();
+        Some(self)
     }
 
     /// Where it is mounted.

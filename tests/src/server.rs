@@ -144,7 +144,8 @@ impl Server {
         until("each process has read its configuration again", all_told).await;
     }
 
-    fn processes(&self) -> impl Iterator<Item = &Process> {
+    /// All its processes, that of the front door first.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
         let own = self.own();
         std::iter::once(&own.process).chain(&own.behind)
     }

@@ -1,0 +1,92 @@
+//! The power fails: what the kernel had not brought to the disk is lost, and nothing that was acknowledged is among it.
+//!
+//! The disk is a file, to which the kernel writes what it would write to a device: a copy of the file holds what a disk
+//! would hold at that moment.
+
+use std::time::Duration;
+
+use integration_tests::tree_worker::Chance;
+use integration_tests::{Disk, Process, Server, Shape, TreeWorker};
+use tokio::time::sleep;
+
+const WORKERS: usize = 4;
+/// MiB of the disk.
+const SIZE: u64 = 96;
+
+/// So often the power fails; `STOBJ_TEST_LONG` makes it 100.
+fn rounds() -> usize {
+    let is_long = std::env::var_os("STOBJ_TEST_LONG").is_some();
+    if is_long { 100 } else { 6 }
+}
+
+/// What the disk holds when the power fails now, of a server that is never heard of again.
+async fn cut(server: Server, disk: &Disk) -> Disk {
+    server.processes().for_each(Process::freeze);
+    let left = disk.after_power_cut().expect("a disk could be mounted before");
+    drop(server.kill().await);
+    left
+}
+
+#[tokio::test]
+async fn nothing_that_was_acknowledged_is_lost() {
+    let Some(mut disk) = Disk::of(SIZE) else { return };
+    let mut chance = Chance::new(5);
+    let builder = Server::builder().shape(Shape::Single);
+    let mut server = builder.clone().data_on(&disk).start().await;
+    let client = server.tester().await;
+    let mut workers = Vec::new();
+    for number in 0..WORKERS {
+        workers.push(TreeWorker::start(&client, number).await);
+    }
+    for _ in 0..rounds() {
+        let client = server.tester().await;
+        let working: Vec<_> = workers
+            .into_iter()
+            .map(|mut worker: TreeWorker| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    worker.work(&client).await;
+                    worker
+                })
+            })
+            .collect();
+        sleep(Duration::from_millis(200 + chance.below(800) as u64)).await;
+        disk = cut(server, &disk).await;
+        workers = Vec::new();
+        for worker in working {
+            workers.push(worker.await.expect("what a worker found wrong is told above"));
+        }
+        server = builder.clone().data_on(&disk).start().await;
+        let client = server.tester().await;
+        for worker in &mut workers {
+            assert!(worker.settle(&client).await, "the server is there again");
+        }
+    }
+    assert!(workers.iter().any(|worker| !worker.contents().is_empty()));
+}
+
+/// What shows that the power cut is one.
+#[tokio::test]
+async fn who_does_not_want_it_durable_loses_it() {
+    let Some(disk) = Disk::of(SIZE) else { return };
+    let relaxed = "[object-server]\ndurability = \"relaxed\"";
+    let builder = Server::builder().shape(Shape::Single).setting(relaxed);
+    let server = builder.clone().data_on(&disk).start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    for number in 0..50 {
+        client
+            .put(&format!("c/{number}"), vec![1; 20_000])
+            .await
+            .expect(201);
+    }
+    let disk = cut(server, &disk).await;
+    let server = builder.data_on(&disk).start().await;
+    let client = server.tester().await;
+    let mut whole = 0;
+    for number in 0..50 {
+        let get = client.get(&format!("c/{number}")).await;
+        whole += usize::from(get.status() == 200 && get.body().as_ref() == vec![1; 20_000]);
+    }
+    assert!(whole < 50, "nothing was lost: the power did not fail");
+}
