@@ -141,6 +141,8 @@ impl Owner {
             last_seq,
             counted,
         ));
+        // So that it need not be done at every start until something changes.
+        account.ledger.lock().is_dirty = is_recounted;
         let floor = match &checkpoint {
             Some(checkpoint) => checkpoint.mirrored_seq,
             None if is_whole => 0,

@@ -35,6 +35,8 @@ pub(crate) struct Announced {
     pub(crate) id: WriteId,
     operation: Operation,
     position: Position,
+    /// Nobody knows what became of it: the journal keeps the announcement for the next start.
+    is_unsettled: bool,
 }
 
 impl Operation {
@@ -176,6 +178,7 @@ impl Owner {
             id,
             operation,
             position,
+            is_unsettled: false,
         };
         self.journal.sync(position).await?;
         Ok(announced)
@@ -200,7 +203,7 @@ impl Announced {
     }
 
     /// Ends an operation that the engine failed to make, and gives the failure back: storage is asked what became of it.
-    pub(super) async fn fail(self, account: &Account, state: Option<Node>, error: EngineError) -> Error {
+    pub(super) async fn fail(mut self, account: &Account, state: Option<Node>, error: EngineError) -> Error {
         match self.owner.settle(account, self.id, &self.operation).await {
             Ok(true) => match self.commit(account, state) {
                 Ok(_) => error.into(),
@@ -212,6 +215,7 @@ impl Announced {
             }
             Err(unsettled) => {
                 tracing::error!(%unsettled, "nobody knows what became of a tree operation; a restart will");
+                self.is_unsettled = true;
                 error.into()
             }
         }
@@ -220,6 +224,8 @@ impl Announced {
 
 impl Drop for Announced {
     fn drop(&mut self) {
-        self.owner.forget_announcement(self.position);
+        if !self.is_unsettled {
+            self.owner.forget_announcement(self.position);
+        }
     }
 }
