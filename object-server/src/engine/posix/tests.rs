@@ -29,7 +29,23 @@ struct Disk {
 
 impl Disk {
     async fn new(settings: &Settings) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// In memory where there is a file system for that: for hundreds of storages, whose syncs are not what is looked at.
+    async fn in_memory(settings: &Settings) -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").ok().filter(|directory| {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(directory.path(), "user.try", b"", flags).is_ok()
+        });
+        Self::within(
+            directory.unwrap_or_else(|| tempfile::tempdir().unwrap()),
+            settings,
+        )
+        .await
+    }
+
+    async fn within(directory: TempDir, settings: &Settings) -> Self {
         let posix = Posix::open(directory.path(), settings).unwrap();
         posix
             .put_account(&account(), account_attributes(1))

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 
 use super::*;
+use crate::engine::{RepairEngine as _, TreeEngine as _};
 use crate::node::State;
 
 #[tokio::test]
@@ -199,4 +200,73 @@ async fn attributes_that_cannot_be_read_are_an_error() {
         assert!(matches!(read, Err(EngineError::Corrupt(_))), "{raw:?}: {read:?}");
         fs::remove_file(disk.on_disk("x")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn files_put_there_by_cp_are_adopted_as_they_are() {
+    let disk = Disk::new(&Settings::default()).await;
+    fs::write(disk.on_disk("page.html"), b"<p>").unwrap();
+    let file = path("page.html");
+    let adopt = async |identity: u64, seen: crate::node::ObjectAttributes, data: &'static [u8]| {
+        let revise = move |present: &crate::node::ObjectAttributes| {
+            if (present.size, present.modified) != (seen.size, seen.modified) {
+                return Err(common::Error::conflict("It was changed meanwhile."));
+            }
+            let etag = attributes(data).etag;
+            Ok(crate::node::ObjectAttributes {
+                etag,
+                ..present.clone()
+            })
+        };
+        disk.posix
+            .adopt(&file, identity, Box::new(revise), Box::new(|_| ()))
+            .await
+    };
+    let seen = disk.posix.stat(&file).await.unwrap().unwrap();
+    let identity = disk.posix.identity(&file).await.unwrap().unwrap();
+    assert!(seen.etag.is_unknown());
+    // It grows while it is hashed.
+    fs::write(disk.on_disk("page.html"), b"<p>more").unwrap();
+    let refused = adopt(identity, seen, b"<p>").await;
+    assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
+    let seen = disk.posix.stat(&file).await.unwrap().unwrap();
+    let before = fs::metadata(disk.on_disk("page.html"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert!(adopt(identity, seen.clone(), b"<p>more").await.unwrap().is_some());
+    let adopted = disk.posix.stat(&file).await.unwrap().unwrap();
+    assert_eq!(adopted.etag, attributes(b"<p>more").etag);
+    assert_eq!((adopted.size, adopted.modified), (7, seen.modified));
+    assert_eq!(adopted.content_type, "text/html");
+    let after = fs::metadata(disk.on_disk("page.html"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(after, before, "its data was not touched");
+    assert_eq!(disk.read("page.html").await.unwrap(), b"<p>more");
+    // Another file took its name meanwhile.
+    fs::rename(disk.on_disk("page.html"), disk.on_disk("kept")).unwrap();
+    fs::write(disk.on_disk("page.html"), b"<p>more").unwrap();
+    assert!(adopt(identity, seen, b"<p>more").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn rotten_files_are_kept_aside_with_their_names() {
+    let disk = Disk::new(&Settings::default()).await;
+    disk.put("d/\u{e4}\n", b"rotten").await.unwrap();
+    let rotten = path("d/\u{e4}\n");
+    let identity = disk.posix.identity(&rotten).await.unwrap().unwrap();
+    let taken = disk
+        .posix
+        .quarantine(&rotten, identity, crate::node::WriteId(7), Box::new(|_| ()));
+    assert!(taken.await.unwrap().is_some());
+    assert_eq!(entries(&disk.on_disk("")), Vec::<String>::new());
+    let aside = disk.private("quarantine/0000000000000007");
+    assert_eq!(fs::read(&aside).unwrap(), b"rotten");
+    let name = fs::read_to_string(disk.private("quarantine/0000000000000007.name")).unwrap();
+    assert_eq!(name, "AUTH_a/c/d/\u{e4}\n\n");
+    let mut raw = [0; 1000];
+    let stored = rustix::fs::getxattr(&aside, "user.stobj", &mut raw).unwrap();
+    assert!(crate::node::decode::<crate::node::ObjectAttributes>(&raw[..stored]).is_ok());
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use super::*;
-use crate::engine::TreeEngine as _;
 use crate::engine::conformance::properties;
+use crate::engine::{BuildEngine as _, RepairEngine as _, TreeEngine as _};
 use crate::failure_point::{Failure, FailurePoints};
 use crate::node::{DirectoryAttributes, WriteId};
 
-const POINTS: [&str; 19] = [
+const POINTS: [&str; 24] = [
     "directory:before_rename",
     "directory:before_write",
     "directory:after",
@@ -30,11 +30,18 @@ const POINTS: [&str; 19] = [
     "detach:after",
     "reap:before_unlink",
     "reap:before_rmdir",
+    "build:before_copy",
+    "build:before_place",
+    "build:before_sync",
+    "quarantine:before",
+    "quarantine:after",
     "sync:before",
     "sync:before_garbage",
 ];
 
 const ID: WriteId = WriteId(0x5eed);
+
+const BUILD: WriteId = WriteId(0xb);
 
 /// A change, and what is there before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +59,13 @@ enum Change {
     ),
     Detach,
     Reap,
+    Copy,
+    /// In the place of what these make.
+    Attach(&'static [&'static str]),
+    Quarantine,
 }
 
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 20] = [
     Change::MakeDirectory,
     Change::MakeDirectoryBesideFile,
     Change::MakeExplicit,
@@ -71,6 +82,10 @@ const CHANGES: [Change; 16] = [
     Change::Rename("a/", "b/c/", &["a/x", "b/c/"], None),
     Change::Detach,
     Change::Reap,
+    Change::Copy,
+    Change::Attach(&["a/x", "a/b/c"]),
+    Change::Attach(&["a/x", "a/b/c", "to/x", "to/", "to"]),
+    Change::Quarantine,
 ];
 
 /// Objects with their data, and explicit directories.
@@ -85,7 +100,9 @@ impl Change {
             Self::MakeDirectoryBesideFile => &["d", "d/"],
             Self::MakeExplicit => &["d/e/x"],
             Self::RemoveDirectory => &[],
-            Self::Rename(_, _, before, _) => before,
+            Self::Rename(_, _, before, _) | Self::Attach(before) => before,
+            Self::Copy => &["a/x"],
+            Self::Quarantine => &["q/x", "q/x/y"],
             Self::Detach | Self::Reap => &["a/b/x", "a/b/c/y", "a/b"],
         };
         for name in before {
@@ -107,6 +124,15 @@ impl Change {
                 }
             }
             Self::Reap => assert!(detach(&disk.posix).await.unwrap()),
+            Self::Attach(_) => {
+                copy(&disk.posix, "a/x", "x").await.unwrap();
+                copy(&disk.posix, "a/b/c", "b/c").await.unwrap();
+                let explicit = DirectoryAttributes::default();
+                disk.posix
+                    .build_directory(BUILD, "empty/", explicit)
+                    .await
+                    .unwrap();
+            }
             _ => {}
         }
     }
@@ -131,6 +157,22 @@ impl Change {
                 while posix.reap(2).await? {}
                 Ok(())
             }
+            Self::Copy => {
+                copy(posix, "a/x", "b/x").await?;
+                copy(posix, "a/x", "b/x").await?;
+                posix.sync_build(BUILD).await
+            }
+            Self::Attach(_) => {
+                let to = path("to/");
+                let attached = posix.attach(BUILD, &to, ID, Box::new(|| ()));
+                attached.await.map(|is_attached| assert!(is_attached))
+            }
+            Self::Quarantine => {
+                let path = path("q/x");
+                let known = posix.identity(&path).await?.unwrap();
+                let taken = posix.quarantine(&path, known, ID, Box::new(|_| ()));
+                taken.await.map(|changed| assert!(changed.is_some()))
+            }
         }
     }
 
@@ -142,6 +184,7 @@ impl Change {
             }
             Self::Rename(from, ..) => posix.directory(&path(from)).await.unwrap().unwrap().identity,
             Self::Detach => posix.directory(&path("a/b/")).await.unwrap().unwrap().identity,
+            Self::Attach(_) => posix.built(BUILD).await.unwrap().unwrap().identity,
             _ => 0,
         }
     }
@@ -154,6 +197,12 @@ impl Change {
                 Some(settled.unwrap())
             }
             Self::Detach => Some(posix.settle_detach(&path("a/b/"), identity, ID).await.unwrap()),
+            Self::Attach(_) => Some(
+                posix
+                    .settle_attach(BUILD, &path("to/"), identity, ID)
+                    .await
+                    .unwrap(),
+            ),
             _ => None,
         }
     }
@@ -166,6 +215,16 @@ async fn make(posix: &Posix, name: &str) -> Result<(), EngineError> {
         ..DirectoryAttributes::default()
     };
     posix.make_directory(&path, attributes, Box::new(|| ())).await
+}
+
+/// Into the directory that is being built.
+async fn copy(posix: &Posix, from: &str, name: &str) -> Result<(), EngineError> {
+    posix.build(BUILD).await?;
+    let from = path(from);
+    let revise = |source: &crate::node::ObjectAttributes| Ok(source.clone());
+    let copied = posix.copy_object(&from, BUILD, name, Box::new(revise)).await?;
+    assert!(copied.is_some());
+    Ok(())
 }
 
 async fn detach(posix: &Posix) -> Result<bool, EngineError> {
@@ -218,7 +277,7 @@ fn open(root: &FilePath, is_poor: bool, settings: &Settings) -> Posix {
 
 /// A storage as it is before a change.
 async fn prepared(change: Change, is_poor: bool, points: &FailurePoints) -> Disk {
-    let disk = Disk::new(&relaxed()).await;
+    let disk = Disk::in_memory(&relaxed()).await;
     change.prepare(&disk).await;
     let Disk { directory, posix } = disk;
     drop(posix);
@@ -240,7 +299,7 @@ async fn observe(change: Change, is_poor: bool) -> (Contents, Contents, Vec<(&'s
     let passed = POINTS.iter().zip(earlier);
     let passed = passed.map(|(point, earlier)| (*point, points.hits(point) - earlier));
     let after = contents(&disk.posix).await;
-    assert!(after != before || change == Change::Reap);
+    assert!(after != before || matches!(change, Change::Reap | Change::Copy));
     (before, after, passed.collect())
 }
 
@@ -271,7 +330,7 @@ async fn check_further(posix: &Posix, root: &FilePath, what: &str) {
     let by_hand = root.join("AUTH_a/c/by hand");
     assert_eq!(std::fs::read(by_hand.join("%41")).unwrap(), b"foreign", "{what}");
     std::fs::remove_dir_all(by_hand).unwrap();
-    for name in ["a", "b", "d", "x", "y"] {
+    for name in ["a", "b", "d", "q", "to", "x", "y"] {
         put(posix, name, b"again")
             .await
             .unwrap_or_else(|error| panic!("{what}: {error:?}"));
@@ -282,6 +341,9 @@ async fn check_further(posix: &Posix, root: &FilePath, what: &str) {
         let moved = posix.detach(&made, id, Box::new(|| ()));
         assert!(moved.await.unwrap(), "{what}");
         assert!(remove(posix, name).await, "{what}");
+    }
+    for build in posix.builds().await.unwrap() {
+        posix.drop_build(build).await.unwrap();
     }
     while posix.reap(10).await.unwrap() {}
     let removed = posix.remove_container(&account(), &container()).await;
@@ -294,8 +356,17 @@ async fn check_further(posix: &Posix, root: &FilePath, what: &str) {
 }
 
 async fn nothing_private_is_left(root: &FilePath) {
-    for directory in ["temporary", "trash"] {
+    for directory in ["temporary", "trash", "build"] {
         until_empty(&root.join(".stobj").join(directory)).await;
+    }
+}
+
+/// Lets the thread go that waits, also when a check fails.
+struct Released<'a>(FailurePoints, &'a str);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.disarm(self.1);
     }
 }
 
@@ -308,6 +379,7 @@ async fn crash_at(change: Change, is_poor: bool, point: &str, hit: u64, expected
     let posix = disk.posix.clone();
     let changing = tokio::spawn(async move { change.make(&posix).await });
     points.reached(point, hits + hit + 1).await;
+    let released = Released(points, point);
     // As if its process were gone, and its lock with it.
     std::fs::remove_file(disk.private("lock")).unwrap();
     let root = disk.directory.path();
@@ -315,8 +387,7 @@ async fn crash_at(change: Change, is_poor: bool, point: &str, hit: u64, expected
     let what = format!("{change:?} ended at {point}, hit {hit}, poor: {is_poor}");
     check(change, &after, identity, expected, &what).await;
     check_further(&after, root, &what).await;
-    drop(after);
-    points.disarm(point);
+    drop((after, released));
     // What it still does, or fails with, happens to nobody's files.
     let _ = changing.await;
 }
@@ -350,6 +421,7 @@ async fn every_change_of_the_tree_is_whole_wherever_it_ends() {
         // Only directories know another way to be renamed.
         let ways: &[bool] = match change {
             Change::Rename(from, ..) if from.ends_with('/') => &[false, true],
+            Change::Attach(_) => &[false, true],
             _ => &[false],
         };
         for &is_poor in ways {
@@ -458,6 +530,32 @@ async fn a_rename_syncs_what_a_put_has_not_yet() {
     putting.await.unwrap().unwrap();
     assert_eq!(disk.read("c/d/x").await.unwrap(), b"x");
     assert_eq!(entries(&disk.on_disk("")), ["c"]);
+}
+
+#[tokio::test]
+async fn a_build_survives_a_restart() {
+    let disk = Disk::new(&Settings::default()).await;
+    disk.put("a/x", b"x").await.unwrap();
+    copy(&disk.posix, "a/x", "x").await.unwrap();
+    let Disk { directory, posix } = disk;
+    drop(posix);
+    std::fs::create_dir(directory.path().join(".stobj/build/0000000000000001")).unwrap();
+    let posix = Posix::open(directory.path(), &Settings::default()).unwrap();
+    assert_eq!(posix.builds().await.unwrap(), [BUILD], "the other was attached");
+    copy(&posix, "a/x", "y").await.unwrap();
+    assert!(
+        posix
+            .attach(BUILD, &path("b/"), ID, Box::new(|| ()))
+            .await
+            .unwrap()
+    );
+    for name in ["b/x", "b/y"] {
+        assert_eq!(read(&posix, name).await.unwrap(), b"x");
+    }
+    assert_eq!(
+        entries(&directory.path().join(".stobj/build")),
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
