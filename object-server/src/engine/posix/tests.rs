@@ -16,6 +16,7 @@ use crate::engine::{Changed, Engine as _, EngineError};
 use crate::settings::Durability;
 
 mod crash;
+mod directories;
 mod disk;
 mod foreign;
 mod start;
