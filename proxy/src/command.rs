@@ -168,7 +168,9 @@ pub(crate) fn run() -> ExitCode {
         // Whoever read has enough.
         Err(error) if remote::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            remote::complain(&format!("stobj: {}", remote::printable(&format!("{error:#}"))));
+            if !remote::is_told(&error) {
+                remote::complain(&format!("stobj: {}", remote::printable(&format!("{error:#}"))));
+            }
             ExitCode::from(remote::code_of(&error))
         }
     }

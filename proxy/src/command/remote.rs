@@ -14,7 +14,7 @@ mod place;
 mod progress;
 mod shown;
 
-pub(super) use ending::{Tally, code_of, is_broken_pipe, usage};
+pub(super) use ending::{Tally, code_of, is_broken_pipe, is_told, usage};
 pub(super) use many::{AtOnce, each};
 pub(super) use place::Place;
 pub(super) use progress::{Progress, job_ended};

@@ -86,6 +86,13 @@ pub(in crate::command) fn code_of(error: &anyhow::Error) -> u8 {
     FAILED
 }
 
+/// Whether there is nothing left to say: the one thing that was to be done failed, and that was told.
+pub(in crate::command) fn is_told(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<SomeFailed>()
+        .is_some_and(|some| some.all == 1)
+}
+
 /// Whether whoever read our output has enough.
 pub(in crate::command) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error
@@ -133,6 +140,7 @@ mod tests {
             (error.to_string().as_str(), code_of(&error)),
             ("1 of 2 failed", FAILED)
         );
+        assert!(!is_told(&error));
         assert!(Tally::default().end().is_ok());
     }
 }
