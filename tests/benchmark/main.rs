@@ -42,7 +42,7 @@ struct Options {
     /// NAME=http://HOST:PORT/auth/v1.0,USER,KEY
     #[arg(long = "peer")]
     peers: Vec<Address>,
-    /// In the container of which one page is timed.
+    /// In the container of which one page is timed, and in the largest directory.
     #[arg(long, default_value_t = 1_000_000)]
     objects: usize,
     /// Where the data lie while it runs.
@@ -67,6 +67,7 @@ enum Row {
     Pipeline,
     Record,
     Quota,
+    Tree,
 }
 
 fn main() -> ExitCode {
@@ -127,6 +128,7 @@ async fn measure(options: Options, laboratory: Laboratory) -> Result<bool> {
             Row::Memory => rows::memory::memory(&laboratory, &mut report).await,
             Row::Record => rows::record::record(&laboratory, &mut report).await,
             Row::Quota => rows::quota::quota(&laboratory, &mut report).await,
+            Row::Tree => rows::tree::tree(&laboratory, options.objects, &mut report).await,
             Row::Pipeline => rows::pipeline::pipeline(&laboratory, &options.pipeline, &mut report).await,
         }
         .with_context(|| format!("row {row:?}"))?;

@@ -9,7 +9,18 @@ use crate::samples::{Samples, number};
 pub(crate) struct Report {
     settings: Vec<(String, String)>,
     lines: Vec<Line>,
+    pictures: Vec<Picture>,
 }
+
+/// A bar for each size.
+#[derive(Debug)]
+struct Picture {
+    title: String,
+    bars: Vec<(usize, f64)>,
+}
+
+/// The longest bar, in characters.
+const WIDTH: f64 = 50.0;
 
 /// One thing measured.
 #[derive(Debug)]
@@ -47,6 +58,14 @@ impl Report {
         self.lines.push(line);
     }
 
+    /// Draws what something costs by how much there is, as bars of which the longest has the whole width.
+    pub(crate) fn draw(&mut self, title: &str, bars: Vec<(usize, f64)>) {
+        self.pictures.push(Picture {
+            title: title.to_owned(),
+            bars,
+        });
+    }
+
     /// Whether nothing went wrong; a target that is missed is a result like any other.
     pub(crate) fn is_complete(&self) -> bool {
         self.lines.iter().all(|line| line.failures.is_empty())
@@ -72,7 +91,30 @@ impl fmt::Display for Report {
                 writeln!(formatter, "* **failed**: {}: {failure}", line.work)?;
             }
         }
-        Ok(())
+        self.pictures
+            .iter()
+            .try_for_each(|picture| write!(formatter, "\n{picture}"))
+    }
+}
+
+impl fmt::Display for Picture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "```text\n{}\n", self.title)?;
+        let most = self.bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+        for (size, value) in &self.bars {
+            let length = if most > 0.0 {
+                (value / most * WIDTH).round()
+            } else {
+                0.0
+            };
+            let bar = "█".repeat(length as usize);
+            let size = match size {
+                0..1000 => size.to_string(),
+                _ => number(*size as f64),
+            };
+            writeln!(formatter, "{size:>10} {bar} {}", number(*value))?;
+        }
+        writeln!(formatter, "```")
     }
 }
 

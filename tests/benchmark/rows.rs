@@ -7,6 +7,7 @@ pub(crate) mod pipeline;
 pub(crate) mod put;
 pub(crate) mod quota;
 pub(crate) mod record;
+pub(crate) mod tree;
 
 /// A million bytes, in which transfers are told.
 const MEGABYTE: f64 = 1e6;
