@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 
 use super::error::{Error, Failure};
 use super::exchange::Answer;
-use super::request::{Repeat, Request, escaped};
+use super::request::{Repeat, Request, escaped, place};
 use super::{Client, ListingQuery};
 use crate::functional::fs::TreeNode;
 use crate::functional::job::Job;
@@ -68,7 +68,8 @@ impl Client {
         outcome(&self.0.send(request).await?)
     }
 
-    /// Copies an object, as any Swift does; metadata come along.
+    /// Copies an object, as any Swift does; metadata come along. A Swift's conditions are about what is copied, so that what is to
+    /// be kept at the destination is looked for beforehand, and whoever stores it at the same moment is overwritten.
     ///
     /// # Errors
     /// [`Failure::NotFound`] without the object, or without the container to copy to.
@@ -78,13 +79,32 @@ impl Client {
         name: &str,
         destination: &Destination<'_>,
     ) -> Result<Outcome, Error> {
-        let mut request = destination.add_to(Request::new(method("COPY"), container, name)?)?;
         if destination.keep_existing {
-            request = request.header("if-none-match", "*")?;
+            self.expect_absent(destination).await?;
         }
+        let mut request = destination.add_to(Request::new(method("COPY"), container, name)?)?;
         request.repeat = Repeat::Freely;
         self.0.send(request).await?;
         Ok(Outcome::Done { replaced: false })
+    }
+
+    async fn expect_absent(&self, destination: &Destination<'_>) -> Result<(), Error> {
+        let what = place(destination.container, destination.name);
+        if destination.account.is_some() {
+            let why = "what there is in another account cannot be looked for".to_owned();
+            return Err(Error::new(what, Failure::Usage(why)));
+        }
+        match self.head(destination.container, destination.name).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::new(
+                what,
+                Failure::Refused {
+                    status: StatusCode::PRECONDITION_FAILED,
+                    text: String::new(),
+                },
+            )),
+        }
     }
 
     /// Copies a directory with all that lies in it, by a job.
