@@ -121,6 +121,10 @@ impl Store {
     fn mark_replaced(&self, directory: &OwnedFd, id: WriteId) -> Result<(), Trouble> {
         let stored = self.stored_directory(directory)?.replaced(id);
         self.write_attributes(directory, &node::encode(&stored))?;
+        if self.is_durable() {
+            // No power cut may keep the exchange and not this.
+            rustix::fs::fsync(directory)?;
+        }
         Ok(())
     }
 

@@ -170,6 +170,10 @@ fn posix_is_a_map() {
         let root = tempfile::tempdir().unwrap();
         (Arc::new(Posix::open(root.path(), &settings).unwrap()) as _, root)
     });
+    conformance::model::run(40, || {
+        let root = tempfile::tempdir().unwrap();
+        (Arc::new(poor(root.path(), &settings)) as _, root)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
