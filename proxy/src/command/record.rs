@@ -198,7 +198,7 @@ impl Form {
         match self {
             Self::Csv => Some(
                 "time,user,action,path,result,changed,bytes_received,bytes_sent,duration,address,agent,\
-                 transaction_id",
+                 transaction_id,destination",
             ),
             Self::Text | Self::Json => None,
         }
@@ -220,8 +220,11 @@ fn text(record: &Record) -> String {
     let address = record
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
+    // One column: what has no destination has no other number of them.
+    let destination = record.destination.as_ref();
+    let destination = destination.map_or_else(String::new, |to| format!("=>{}", visible(to)));
     format!(
-        "{} {} {} {} {} {} {} {duration} {address}",
+        "{} {} {} {} {}{destination} {} {} {duration} {address}",
         record.time.iso(),
         record.result,
         record.action,
@@ -260,6 +263,7 @@ fn csv(record: &Record) -> String {
             .unwrap_or_default(),
         record.agent.clone().unwrap_or_default(),
         record.transaction_id.clone(),
+        record.destination.clone().unwrap_or_default(),
     ];
     fields.map(|field| quoted(&field)).join(",")
 }
@@ -301,6 +305,28 @@ mod tests {
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(quoted("=1+1"), "\"'=1+1\"");
         assert_eq!(visible("a b\u{1b}[2J\n"), "a\\x20b\\u{1b}[2J\\n");
+    }
+
+    #[test]
+    fn a_destination_stands_beside_the_path() {
+        let record = Record {
+            action: "fs/move".into(),
+            path: "A/c/o".into(),
+            destination: Some("A/d/p q".into()),
+            result: 201,
+            ..Record::default()
+        };
+        assert!(
+            text(&record).contains(" A/c/o=>A/d/p\\x20q "),
+            "{}",
+            text(&record)
+        );
+        assert!(csv(&record).ends_with(",A/d/p q"));
+        let fields = csv(&record).split(',').count();
+        assert_eq!(
+            Form::Csv.header().map(|header| header.split(',').count()),
+            Some(fields)
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! What a statement looks at is bounded by its `LIMIT`, though few rows may match: of all others one in so many (`mask`) is
 //! answered too, which says how far it came. Which ones is chosen at random, so that nobody can see to it that there are none.
 
+use std::iter::repeat_n;
+
 use common::{Etag, Properties};
 
 use super::Place;
@@ -54,7 +56,8 @@ pub(crate) enum Span {
     Before(i64, Vec<u8>),
 }
 
-/// The text of a statement over this range, where `holds` says that a segment holds a literal.
+/// The text of a statement over this range (in MySQL without `=`: with it, statistics that are old make it read all of the
+/// account and look for the range in that), where `holds` says that a segment holds a literal.
 macro_rules! span {
     ($range:literal, $holds:literal, $order:literal) => {
         concat!(
@@ -79,13 +82,13 @@ macro_rules! span {
 const SAME_NAME: Text = Text {
     name: "stobj.search_same_name",
     sqlite: span!(sqlite: "account_id = ? AND path = ? AND id > ?", "account_id, path, id"),
-    mysql: span!(mysql: "account_id = ? AND path = ? AND id > ?", "account_id, path, id"),
+    mysql: span!(mysql: "account_id >= ? AND account_id <= ? AND path >= ? AND path <= ? AND id > ?", "account_id, path, id"),
 };
 
 const BEHIND: Text = Text {
     name: "stobj.search_behind",
     sqlite: span!(sqlite: "account_id = ? AND path > ?", "account_id, path, id"),
-    mysql: span!(mysql: "account_id = ? AND path > ?", "account_id, path, id"),
+    mysql: span!(mysql: "account_id >= ? AND account_id <= ? AND path > ?", "account_id, path, id"),
 };
 
 const ACCOUNTS: Text = Text {
@@ -97,13 +100,13 @@ const ACCOUNTS: Text = Text {
 const SAME_NAME_FALLING: Text = Text {
     name: "stobj.search_same_name_falling",
     sqlite: span!(sqlite: "account_id = ? AND path = ? AND id < ?", "account_id DESC, path DESC, id DESC"),
-    mysql: span!(mysql: "account_id = ? AND path = ? AND id < ?", "account_id DESC, path DESC, id DESC"),
+    mysql: span!(mysql: "account_id >= ? AND account_id <= ? AND path >= ? AND path <= ? AND id < ?", "account_id DESC, path DESC, id DESC"),
 };
 
 const BEFORE: Text = Text {
     name: "stobj.search_before",
     sqlite: span!(sqlite: "account_id = ? AND path < ?", "account_id DESC, path DESC, id DESC"),
-    mysql: span!(mysql: "account_id = ? AND path < ?", "account_id DESC, path DESC, id DESC"),
+    mysql: span!(mysql: "account_id >= ? AND account_id <= ? AND path < ?", "account_id DESC, path DESC, id DESC"),
 };
 
 /// Up to `limit` rows of `span` in its order that go through `sieve`, or mark the way.
@@ -118,18 +121,34 @@ pub(crate) async fn search(
         Dialect::Sqlite => sieve.literal.clone(),
         Dialect::MySql => pattern(&sieve.literal),
     };
-    let (text, mut values): (Text, Vec<Value<'_>>) = match span {
-        Span::SameName(account, path, id) => (
-            SAME_NAME,
-            vec![(*account).into(), path.as_slice().into(), (*id).into()],
-        ),
-        Span::Behind(account, path) => (BEHIND, vec![(*account).into(), path.as_slice().into()]),
-        Span::Accounts(account) => (ACCOUNTS, vec![(*account).into()]),
-        Span::SameNameFalling(account, path, id) => (
-            SAME_NAME_FALLING,
-            vec![(*account).into(), path.as_slice().into(), (*id).into()],
-        ),
-        Span::Before(account, path) => (BEFORE, vec![(*account).into(), path.as_slice().into()]),
+    // Where there is no `=` a value is both the least and the greatest.
+    let times = match connection.dialect() {
+        Dialect::Sqlite => 1,
+        Dialect::MySql => 2,
+    };
+    let mut values: Vec<Value<'_>> = Vec::with_capacity(16);
+    let text = match span {
+        Span::SameName(account, path, id) | Span::SameNameFalling(account, path, id) => {
+            values.extend(repeat_n((*account).into(), times));
+            values.extend(repeat_n(path.as_slice().into(), times));
+            values.push((*id).into());
+            match span {
+                Span::SameName(..) => SAME_NAME,
+                _ => SAME_NAME_FALLING,
+            }
+        }
+        Span::Behind(account, path) | Span::Before(account, path) => {
+            values.extend(repeat_n((*account).into(), times));
+            values.push(path.as_slice().into());
+            match span {
+                Span::Behind(..) => BEHIND,
+                _ => BEFORE,
+            }
+        }
+        Span::Accounts(account) => {
+            values.push((*account).into());
+            ACCOUNTS
+        }
     };
     values.push(literal.into());
     let numbers = [

@@ -24,6 +24,8 @@ pub(super) struct Operation {
     agent: Option<Arc<str>>,
     action: &'static str,
     subject: Subject,
+    /// Where to, of what has a destination.
+    destination: Option<object::Path>,
 }
 
 /// What something is done to.
@@ -121,6 +123,11 @@ impl Operation {
             agent: context.agent.clone(),
             action: request.action.name(),
             subject: Subject::of(&request.action),
+            destination: match &request.action {
+                Action::FsMove(rename) => Some(rename.destination.clone()),
+                Action::FsCopyDirectory(copy) => Some(copy.destination.clone()),
+                _ => None,
+            },
         }
     }
 
@@ -210,7 +217,7 @@ impl Subject {
         match self {
             Self::Account(account) => account.to_string(),
             Self::Container(account, container) => format!("{account}/{container}"),
-            Self::Object(path) => format!("{}/{}/{}", path.account, path.container, path.object),
+            Self::Object(path) => whole_name(path),
             Self::Other(_, path) => path.clone(),
         }
     }
@@ -231,7 +238,7 @@ impl Ended {
             user,
             action: operation.action.to_owned(),
             path: operation.subject.path(),
-            destination: None,
+            destination: operation.destination.as_ref().map(whole_name),
             result: self.result,
             received: self.received,
             sent: self.sent,
@@ -244,4 +251,8 @@ impl Ended {
             transaction_id: cut(&operation.transaction_id, MAX_TRANSACTION_ID).to_owned(),
         }
     }
+}
+
+fn whole_name(path: &object::Path) -> String {
+    format!("{}/{}/{}", path.account, path.container, path.object)
 }

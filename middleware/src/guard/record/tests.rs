@@ -252,3 +252,27 @@ fn numbers_are_never_given_twice() {
     assert_eq!(given.len(), 10_000);
     assert!(given.iter().all(|id| (1..=i64::MAX.cast_unsigned()).contains(id)));
 }
+
+#[tokio::test]
+async fn a_move_is_told_with_where_to() {
+    let (recorder, arrived) = recorder();
+    let refusing = Answering::with(|_| Err(Error::precondition_failed("it is there")));
+    let destination = object::Path {
+        object: ObjectName::new("there").unwrap(),
+        ..path()
+    };
+    let rename = common::functional::fs::Move {
+        source: path(),
+        destination,
+        overwrite: false,
+    };
+    let filter = filter(false, &recorder, refusing);
+    filter.handle(request(rename)).await.unwrap_err();
+    let records = told(&recorder, &arrived).await;
+    assert_eq!(records.len(), 1);
+    assert!(records[0].path.ends_with("/o"));
+    assert_eq!(
+        records[0].destination.as_deref(),
+        Some(records[0].path.replace("/o", "/there").as_str())
+    );
+}
