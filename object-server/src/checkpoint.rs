@@ -13,10 +13,11 @@
 //! | 8 | `stobjcnt` |
 //! | u32, little-endian | version, 1 |
 //! | u32, little-endian | CRC-32C of all that follows |
-//! | the rest | MessagePack map `{account_id, term, through_seq, mirrored_seq, containers: {name: {objects, bytes}}, longest: {name: bytes}, disabled: {name: [object]}}` |
+//! | the rest | MessagePack map `{account_id, term, through_seq, mirrored_seq, containers: {name: {objects, bytes}}, longest: {name: bytes}, disabled: {name: [object]}, limited: {name: {directory: {objects, bytes}}}}` |
 //!
 //! `longest` says of a container that no name in it is longer, where that is known. `disabled` are the objects that are switched
-//! off; without it nobody knows, and the account is counted again.
+//! off; without it nobody knows, and the account is counted again. `limited` are the directories that have limits, with what is in
+//! each; the limits themselves are the directories'.
 //!
 //! Keys are added with a default, never renamed, never given another meaning; unknown keys are passed over.
 
@@ -30,6 +31,7 @@ use common::name::{ContainerName, ObjectName};
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
+use crate::journal::Footprint;
 
 mod counters;
 mod names;
@@ -56,6 +58,9 @@ pub struct Checkpoint {
     /// The objects that are switched off.
     #[serde(default)]
     pub disabled: Option<BTreeMap<ContainerName, BTreeSet<ObjectName>>>,
+    /// What is in each directory that has limits.
+    #[serde(default)]
+    pub limited: BTreeMap<ContainerName, BTreeMap<ObjectName, Footprint>>,
 }
 
 /// What a container holds.
@@ -178,6 +183,13 @@ mod tests {
             term: 1,
             through_seq: (1 << 40) + 7,
             mirrored_seq: 3,
+            limited: containers
+                .keys()
+                .map(|name| {
+                    let directory = (ObjectName::new("d/").unwrap(), Footprint::default());
+                    (name.clone(), [directory].into())
+                })
+                .collect(),
             longest: containers.keys().map(|name| (name.clone(), 9)).collect(),
             disabled: Some(
                 containers

@@ -5,6 +5,7 @@
 
 use common::functional::firewall;
 use common::name::{ContainerName, ObjectName};
+use common::quota::Limits;
 use common::{Etag, Properties, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,9 @@ pub struct DirectoryAttributes {
     pub id: WriteId,
     /// When it was made.
     pub created: Timestamp,
+    /// What may lie in it at most.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A container's attributes.

@@ -26,12 +26,14 @@ use crate::tree_listing::TreeListing;
 mod account;
 mod checkpoints;
 mod commit;
+mod limited;
 mod locks;
 mod recovery;
 mod reservation;
 
 pub(crate) use account::{Account, Container, Renaming};
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
+pub(crate) use limited::Limited;
 use locks::Stripes;
 use recovery::Recovery;
 pub(crate) use reservation::Reservation;

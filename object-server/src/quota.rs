@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use common::functional::object::Path;
 use common::functional::quota::{List, Quota, Quotas, Set, Show};
 use common::functional::{Context, account, container};
 use common::name::{AccountName, ContainerName};
@@ -21,9 +22,20 @@ impl Owner {
         let Set {
             account,
             container,
+            directory,
             bytes,
             objects,
         } = set;
+        if let Some(directory) = directory {
+            let container =
+                container.ok_or_else(|| Error::bad_request("A directory is named with its container."))?;
+            let path = Path {
+                account,
+                container,
+                object: directory,
+            };
+            return self.limit_directory(path, (bytes, objects), context).await;
+        }
         match container.clone() {
             None => {
                 let post = account::Post {
@@ -41,10 +53,10 @@ impl Owner {
                 self.post_container_as(post, "quota/set", context).await?;
             }
         }
-        self.show_quota(Show { account, container }).await
+        self.show_quota(beginning(account, container), context).await
     }
 
-    pub(crate) async fn show_quota(&self, show: Show) -> Result<Quota, Error> {
+    pub(crate) async fn show_quota(&self, show: Show, context: &Context) -> Result<Quota, Error> {
         let account = self.account(&show.account).await?;
         if account.is_none() && show.container.is_none() && self.constraints.account_autocreate {
             return Ok(Quota::new(show.account, None, (0, 0), Limits::default()));
@@ -55,7 +67,17 @@ impl Owner {
             None => Ok(account.quota()),
             Some(name) => {
                 let container = account.container(name).ok_or_else(Error::not_found)?;
-                Ok(account.container_quota(&container))
+                match show.directory {
+                    None => Ok(account.container_quota(&container)),
+                    Some(directory) => {
+                        let path = Path {
+                            account: show.account,
+                            container: container.name.clone(),
+                            object: directory,
+                        };
+                        self.directory_quota(&account, path, context).await
+                    }
+                }
             }
         }
     }
@@ -123,7 +145,11 @@ impl Owner {
 }
 
 fn beginning(account: AccountName, container: Option<ContainerName>) -> Show {
-    Show { account, container }
+    Show {
+        account,
+        container,
+        directory: None,
+    }
 }
 
 /// The properties that say so; an empty value takes away.

@@ -189,7 +189,7 @@ fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
             reply(async move { owner.delete_object(delete, &at).await.map(Answer::ObjectDelete) })
         }
         A::QuotaSet(set) => reply(async move { owner.set_quota(set, &at).await.map(Answer::QuotaSet) }),
-        A::QuotaShow(show) => reply(async move { owner.show_quota(show).await.map(Answer::QuotaShow) }),
+        A::QuotaShow(show) => reply(async move { owner.show_quota(show, &at).await.map(Answer::QuotaShow) }),
         A::QuotaList(list) => reply(async move { owner.list_quotas(list).await.map(Answer::QuotaList) }),
         action => answer_tree(owner, action, at),
     }

@@ -5,6 +5,7 @@
 //! | `make_directory.rs` | explicit directories, made and removed |
 //! | `move_node.rs` | another name for an object or a directory |
 //! | `remove_directory.rs` | a directory with all that lies in it |
+//! | `limit_directory.rs` | limits on what lies in a directory |
 //! | `show.rs` | trees with totals |
 //! | `totals.rs` | what a directory holds, as the mirror counts it |
 //! | `look.rs` | what stands against an operation |
@@ -13,6 +14,7 @@
 //! | `reaper.rs` | the trash |
 //! | `repeats.rs` | requests that come twice |
 
+mod limit_directory;
 mod look;
 mod make_directory;
 mod move_node;

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::name::{AccountName, ContainerName};
+use crate::name::{AccountName, ContainerName, ObjectName};
 use crate::quota::Limits;
 
-/// `quota/set`: changes the limits of an account, or of a container in it, and answers what then is. Of each limit:
+/// `quota/set`: changes the limits of an account, of a container in it, or of a directory in that, which becomes explicit; and
+/// answers what then is. Of each limit:
 /// absent leaves it as it is, `null` takes it away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +16,9 @@ pub struct Set {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerName>,
+    /// The directory in the container, whose name ends in a slash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<ObjectName>,
     /// The most bytes.
     #[serde(
         default,
@@ -31,7 +35,7 @@ pub struct Set {
     pub objects: Option<Option<u64>>,
 }
 
-/// `quota/show`: the use and the limits of an account, or of a container in it.
+/// `quota/show`: the use and the limits of an account, of a container in it, or of a directory in that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Show {
@@ -40,6 +44,9 @@ pub struct Show {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerName>,
+    /// The directory in the container, whose name ends in a slash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<ObjectName>,
 }
 
 /// `quota/list`: a page of all accounts and containers that have a limit, in byte order, each account before its
@@ -63,6 +70,9 @@ pub struct Quota {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerName>,
+    /// The directory in the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<ObjectName>,
     /// Bytes in it.
     pub bytes: Measure,
     /// Objects in it.
@@ -100,6 +110,7 @@ impl Quota {
         Self {
             account,
             container,
+            directory: None,
             bytes: measure(bytes, limits.bytes),
             objects: measure(objects, limits.objects),
         }
@@ -120,6 +131,7 @@ mod tests {
         let set = Set {
             account: AccountName::new("AUTH_a").unwrap(),
             container: None,
+            directory: None,
             bytes: Some(None),
             objects: None,
         };

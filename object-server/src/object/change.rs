@@ -175,13 +175,14 @@ impl Change {
         let Inner {
             account,
             container,
+            path,
             reservation,
             progress,
             ..
         } = self.0.as_ref();
         let reservation = match reservation {
             Some(reservation) => Arc::clone(reservation),
-            None => Reservation::new(account, container),
+            None => Reservation::new(account, container, &path.object),
         };
         reservation.hold(growth)?;
         let mut progress = progress.lock();

@@ -35,7 +35,7 @@ impl Owner {
         if put.content_length.is_some_and(|length| length > limit) {
             return Err(Outcome::TooLarge.into());
         }
-        let mut allowance = Allowance::new(limit, &account, &container);
+        let mut allowance = Allowance::new(limit, &account, &container, &path.object);
         // Whoever publishes looks at what is there in any case; before a long body a look is cheap, and may spare it.
         let is_long = put.content_length.is_none_or(|length| length > LONG);
         if put.if_absent || is_long || allowance.is_limited() {

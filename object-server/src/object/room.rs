@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use common::name::ObjectName;
 use common::{Error, Outcome};
 
 use crate::journal::Footprint;
@@ -24,12 +25,17 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(limit: u64, account: &Arc<Account>, container: &Arc<Container>) -> Self {
+    pub(super) fn new(
+        limit: u64,
+        account: &Arc<Account>,
+        container: &Arc<Container>,
+        name: &ObjectName,
+    ) -> Self {
         let is_limited = container.standing().is_limited();
         Self {
             granted: limit,
             limit,
-            reservation: is_limited.then(|| Reservation::new(account, container)),
+            reservation: is_limited.then(|| Reservation::new(account, container, name)),
             replaced: Footprint::default(),
         }
     }

@@ -13,6 +13,7 @@ use common::{Error, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use super::limited::{Limited, LimitedDirectories};
 use super::locks::ContainerLock;
 use super::reservation::{Reservation, Room};
 use crate::checkpoint::{Count, Counters, Names};
@@ -46,6 +47,7 @@ pub(super) struct Ledger {
     pub(super) last_seq: u64,
     pub(super) counters: Counters,
     pub(super) names: Names,
+    pub(super) limited: LimitedDirectories,
     /// Whether anything changed since the counters were written down.
     pub(super) is_dirty: bool,
     /// What the mirror had when they were.
@@ -65,6 +67,7 @@ impl Ledger {
     ) {
         self.counters.apply(path, old, new);
         self.names.apply(path, old, new);
+        self.limited.count(path, old, new);
         if let Some(reservation) = reservation {
             reservation.settle(self, old, new);
         }
@@ -76,6 +79,7 @@ impl Ledger {
             self.counters.apply(path, old, new);
         }
         self.names.rename(&operation.rename);
+        self.limited.count_operation(operation);
     }
 }
 
@@ -127,15 +131,16 @@ impl Standing {
     const REMOVED: u8 = 1;
     const LIMITED: u8 = 2;
     const IN_LIMITED_ACCOUNT: u8 = 4;
+    const LIMITED_INSIDE: u8 = 8;
 
     /// Whether the container was removed since it was looked up.
     pub(crate) fn is_removed(self) -> bool {
         self.0 & Self::REMOVED != 0
     }
 
-    /// Whether the container, or its account, has a limit.
+    /// Whether the container, its account, or a directory in it has a limit.
     pub(crate) fn is_limited(self) -> bool {
-        self.0 & (Self::LIMITED | Self::IN_LIMITED_ACCOUNT) != 0
+        self.0 & (Self::LIMITED | Self::IN_LIMITED_ACCOUNT | Self::LIMITED_INSIDE) != 0
     }
 }
 
@@ -166,6 +171,7 @@ impl Account {
                 last_seq,
                 counters,
                 names,
+                limited: LimitedDirectories::default(),
                 is_dirty: false,
                 mirrored_seq: 0,
                 room: Room::new(limits),
@@ -275,6 +281,59 @@ impl Account {
     /// No name of the container is longer; `None`: that is not known.
     pub(crate) fn longest_name(&self, container: &ContainerName) -> Option<usize> {
         self.ledger.lock().names.longest(container)
+    }
+
+    /// The limited directories in which only the first of two nodes lies, and those in which only the second does.
+    pub(crate) fn limited_apart(
+        &self,
+        one: &NodePath,
+        other: &NodePath,
+    ) -> (Vec<Arc<Limited>>, Vec<Arc<Limited>>) {
+        let ledger = self.ledger.lock();
+        let (around_one, around_other) = (ledger.limited.around(one), ledger.limited.around(other));
+        let without = |these: &[Arc<Limited>], those: &[Arc<Limited>]| {
+            let these = these.iter();
+            these
+                .filter(|this| !those.iter().any(|that| Arc::ptr_eq(this, that)))
+                .cloned()
+                .collect()
+        };
+        (
+            without(&around_one, &around_other),
+            without(&around_other, &around_one),
+        )
+    }
+
+    /// What is in a directory that has limits, and these.
+    pub(crate) fn directory_limits(
+        &self,
+        container: &ContainerName,
+        name: &ObjectName,
+    ) -> Option<(Footprint, Limits)> {
+        self.ledger.lock().limited.show(container, name)
+    }
+
+    /// Brings the limits of a directory into force, in which there is so much. To be called under the lock of its container,
+    /// held exclusively, or before anybody asks for anything.
+    pub(crate) fn limit_directory(
+        &self,
+        container: &Container,
+        name: &ObjectName,
+        limits: Limits,
+        used: Option<Footprint>,
+    ) {
+        let mut ledger = self.ledger.lock();
+        ledger.limited.set(&container.name, name, limits, used);
+        ledger.is_dirty = true;
+        container.set(Standing::LIMITED_INSIDE, ledger.limited.are_in(&container.name));
+    }
+
+    /// Notes which containers have limited directories in them, after a tree operation in these.
+    pub(crate) fn note_limited(&self, containers: &[Arc<Container>]) {
+        let ledger = self.ledger.lock();
+        for container in containers {
+            container.set(Standing::LIMITED_INSIDE, ledger.limited.are_in(&container.name));
+        }
     }
 
     /// Whether this object is switched off, or one in this directory.

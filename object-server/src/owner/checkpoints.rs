@@ -48,6 +48,7 @@ impl Owner {
                     ..Checkpoint::default()
                 };
                 ledger.names.write_down(&mut checkpoint);
+                checkpoint.limited = ledger.limited.used();
                 drop(ledger);
                 checkpoints.push((account, checkpoint));
             }

@@ -5,7 +5,7 @@
 //! end is looked up in storage: if that shows the write, its commit is made up for; else only the mirror looks again.
 //! Commits speak of names as they were: tree operations that came later are taken into account.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use common::Error;
@@ -14,6 +14,7 @@ use common::name::{AccountName, ContainerName, ObjectName};
 
 use self::found::{Begun, Change, Found, Made};
 use self::history::History;
+use super::limited::LimitedDirectories;
 use super::{Account, Owner, PRESENT, Parts, footprint};
 use crate::checkpoint::{self, Checkpoint, Counters, Loaded, Names};
 use crate::engine::EngineError;
@@ -121,6 +122,7 @@ impl Owner {
                     .await?
             }
         };
+        let (counters, names, limited) = counted;
         let newest = containers
             .iter()
             .map(|(_, container)| container.generation)
@@ -139,8 +141,9 @@ impl Owner {
             attributes,
             containers,
             last_seq,
-            counted,
+            (counters, names),
         ));
+        account.ledger.lock().limited = limited;
         // So that it need not be done at every start until something changes.
         account.ledger.lock().is_dirty = is_recounted;
         let floor = match &checkpoint {
@@ -174,6 +177,7 @@ impl Owner {
     async fn catch_up(&self, account: &Account, found: Found, is_recounted: bool) -> Result<(), Error> {
         let mut history = History::of(&found.changes);
         let switched = found.switched();
+        let limited = found.directories();
         for (position, begun) in found.begun {
             match begun {
                 Begun::Operation(id, operation) => {
@@ -188,6 +192,7 @@ impl Owner {
         }
         self.correct(account, &found.changes, &history, is_recounted)
             .await?;
+        self.limit_again(account, limited, &history).await?;
         for (container, object) in switched {
             let path = path(account, &container, &object);
             let is_disabled = match self.engine.stat(&path).await {
@@ -208,6 +213,62 @@ impl Owner {
                 None
             }
         })
+    }
+
+    /// Brings the limits of directories into force again, of those that were limited when that was written down and of those
+    /// that changed since. What is in one that is new is counted.
+    async fn limit_again(
+        &self,
+        account: &Account,
+        changed: Vec<(u64, NodePath)>,
+        history: &History,
+    ) -> Result<(), Error> {
+        let known = account.ledger.lock().limited.used();
+        let known = known.iter().flat_map(|(container, used)| {
+            let names = used.keys();
+            names.map(|name| (container.clone(), name.clone()))
+        });
+        let changed = changed
+            .iter()
+            .filter_map(|(seq, path)| match history.now_called(path, *seq)? {
+                NodePath::Directory(container, name) => Some((container, name)),
+                _ => None,
+            });
+        let all: HashSet<(ContainerName, ObjectName)> = known.chain(changed).collect();
+        for (in_container, name) in all {
+            let Some(container) = account.container(&in_container) else {
+                continue;
+            };
+            let found = self
+                .engine
+                .directory(&path(account, &in_container, &name))
+                .await?;
+            let limits = found.and_then(|found| found.explicit).unwrap_or_default().limits;
+            let is_known = account.directory_limits(&in_container, &name).is_some();
+            let used = match limits.are_set() && !is_known {
+                true => Some(self.count_directory(&account.name, &in_container, &name).await?),
+                false => None,
+            };
+            account.limit_directory(&container, &name, limits, used);
+        }
+        Ok(())
+    }
+
+    /// What storage holds in a directory.
+    async fn count_directory(
+        &self,
+        account: &AccountName,
+        container: &ContainerName,
+        name: &ObjectName,
+    ) -> Result<Footprint, Error> {
+        let mut counted = Footprint::default();
+        let mut walk = Walk::within(self.engine.as_ref(), account, container, name);
+        while let Some(met) = walk.next().await? {
+            if let Met::Object(_, attributes) = met {
+                counted = counted.plus(footprint(&attributes));
+            }
+        }
+        Ok(counted)
     }
 
     /// Finds out what became of a tree operation that was cut short, and says so in the journal.
@@ -394,9 +455,10 @@ impl Owner {
         &self,
         account: &AccountName,
         containers: impl Iterator<Item = &'a ContainerName>,
-    ) -> Result<(Counters, Names), Error> {
+    ) -> Result<(Counters, Names, LimitedDirectories), Error> {
         tracing::info!(%account, "counting what the account holds");
         let (mut counters, mut names) = (Counters::default(), Names::default());
+        let mut limited = BTreeMap::<_, BTreeMap<_, _>>::new();
         for container in containers {
             let mut add = |node: &NodePath, footprint: Footprint| {
                 counters.apply(node, None, Some(footprint));
@@ -416,7 +478,11 @@ impl Owner {
                             footprint(&attributes),
                         );
                     }
-                    Met::Directory(path, _) => {
+                    Met::Directory(path, attributes) => {
+                        if attributes.limits.are_set() {
+                            let of_container = limited.entry(container.clone()).or_default();
+                            of_container.insert(path.object.clone(), Footprint::default());
+                        }
                         add(&NodePath::Directory(path.container, path.object), PRESENT);
                     }
                 }
@@ -425,13 +491,23 @@ impl Owner {
                 names.set_disabled(container, &object, true);
             }
         }
-        Ok((counters, names))
+        for (container, directories) in &mut limited {
+            for (name, used) in directories {
+                *used = self.count_directory(account, container, name).await?;
+            }
+        }
+        Ok((counters, names, LimitedDirectories::with_used(limited)))
     }
 }
 
 /// The checkpoint's counters and what came later.
-fn replayed(checkpoint: &Checkpoint, mut names: Names, changes: &[Change]) -> (Counters, Names) {
+fn replayed(
+    checkpoint: &Checkpoint,
+    mut names: Names,
+    changes: &[Change],
+) -> (Counters, Names, LimitedDirectories) {
     let mut counters = Counters::from_checkpoint(checkpoint);
+    let mut limited = LimitedDirectories::with_used(checkpoint.limited.clone());
     for change in changes
         .iter()
         .filter(|change| change.seq > checkpoint.through_seq)
@@ -440,16 +516,18 @@ fn replayed(checkpoint: &Checkpoint, mut names: Names, changes: &[Change]) -> (C
             Made::Node { path, old, new, .. } => {
                 counters.apply(path, *old, *new);
                 names.apply(path, *old, *new);
+                limited.count(path, *old, *new);
             }
             Made::Operation(operation) => {
                 for (path, old, new) in operation.counted() {
                     counters.apply(path, old, new);
                 }
                 names.rename(&operation.rename);
+                limited.count_operation(operation);
             }
         }
     }
-    (counters, names)
+    (counters, names, limited)
 }
 
 /// Whether the changes are all that ever happened to the account.

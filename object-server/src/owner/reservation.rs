@@ -8,16 +8,19 @@
 //! What a change frees is held, too, until the change is durable: what stands in its place must not come on top of it
 //! when a power cut brings it back.
 //!
-//! A reservation holds room in each limited node above an object: now account and container. Where none of them has a
-//! limit there is no reservation.
+//! A reservation holds room in each limited node above an object: account, container, directories. Where none of them has a
+//! limit there is no reservation. Which directories these are is looked up whenever room is asked for: they may have been
+//! moved, or limited, since the body began to arrive.
 
 use std::sync::Arc;
 
+use common::name::ObjectName;
 use common::quota::Limits;
 use common::{Error, Outcome};
 use parking_lot::Mutex;
 
 use super::account::{Account, Container, Ledger};
+use super::limited::Limited;
 use crate::journal::Footprint;
 
 const EXCEEDED: &str = "Upload exceeds quota.";
@@ -40,7 +43,7 @@ impl Room {
 
     /// Whether `growth` may be held instead of `held`, where `used` is there. What does not grow always may, however
     /// much there is.
-    fn takes(&self, growth: Footprint, held: Footprint, used: Footprint) -> bool {
+    pub(super) fn takes(&self, growth: Footprint, held: Footprint, used: Footprint) -> bool {
         let takes = |limit: Option<u64>, growth: u64, others: u64, used: u64| {
             growth == 0
                 || limit.is_none_or(|limit| used.saturating_add(others).saturating_add(growth) <= limit)
@@ -50,7 +53,7 @@ impl Room {
             && takes(self.limits.objects, growth.objects, others.objects, used.objects)
     }
 
-    fn exchange(&mut self, old: Footprint, new: Footprint) {
+    pub(super) fn exchange(&mut self, old: Footprint, new: Footprint) {
         self.held = self.held.less(old).plus(new);
     }
 }
@@ -60,28 +63,56 @@ impl Room {
 pub(crate) struct Reservation {
     account: Arc<Account>,
     container: Arc<Container>,
-    /// Whether what comes into the container comes into the account, too.
-    in_account: bool,
-    held: Mutex<Footprint>,
+    /// What comes; of a tree operation, what it comes into.
+    what: What,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+enum What {
+    /// An object, which is new in the account, too.
+    Object(ObjectName),
+    /// Something that was in the account before, and maybe in the container.
+    Moved { in_container: bool },
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    footprint: Footprint,
+    /// The directories in which it is held.
+    directories: Vec<Arc<Limited>>,
 }
 
 impl Reservation {
-    /// Holds nothing yet.
-    pub(crate) fn new(account: &Arc<Account>, container: &Arc<Container>) -> Arc<Self> {
-        Self::of(account, container, true)
+    /// Of an object; holds nothing yet.
+    pub(crate) fn new(account: &Arc<Account>, container: &Arc<Container>, name: &ObjectName) -> Arc<Self> {
+        Self::of(account, container, What::Object(name.clone()), Vec::new())
     }
 
-    /// The same for what is moved there from another container of the account.
-    pub(crate) fn in_container(account: &Arc<Account>, container: &Arc<Container>) -> Arc<Self> {
-        Self::of(account, container, false)
+    /// Of what is moved within its account: into these directories, and into the container, if it was not there.
+    pub(crate) fn of_move(
+        account: &Arc<Account>,
+        container: &Arc<Container>,
+        in_container: bool,
+        directories: Vec<Arc<Limited>>,
+    ) -> Arc<Self> {
+        Self::of(account, container, What::Moved { in_container }, directories)
     }
 
-    fn of(account: &Arc<Account>, container: &Arc<Container>, in_account: bool) -> Arc<Self> {
+    fn of(
+        account: &Arc<Account>,
+        container: &Arc<Container>,
+        what: What,
+        directories: Vec<Arc<Limited>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             account: Arc::clone(account),
             container: Arc::clone(container),
-            in_account,
-            held: Mutex::default(),
+            what,
+            held: Mutex::new(Held {
+                footprint: Footprint::default(),
+                directories,
+            }),
         })
     }
 
@@ -100,7 +131,25 @@ impl Reservation {
     pub(crate) fn hold_up_to(&self, wish: Footprint, need: Footprint) -> Result<Footprint, Error> {
         let ledger = &mut *self.account.ledger.lock();
         let mut held = self.held.lock();
-        let mut room = self.container.room.lock();
+        let directories = match &self.what {
+            What::Object(name) => ledger.limited.above(&self.container.name, name.as_str()),
+            What::Moved { .. } => held.directories.clone(),
+        };
+        let takes = |growth: &Footprint| self.takes(ledger, &held, &directories, *growth);
+        let Some(growth) = [wish, need].into_iter().find(takes) else {
+            return Err(Error::new(Outcome::TooLarge).with_text(EXCEEDED));
+        };
+        // Where it is held no more it goes back, and where it was not yet it is held from now on.
+        Self::exchange_in(&held.directories, held.footprint, Footprint::default());
+        held.directories = directories;
+        Self::exchange_in(&held.directories, Footprint::default(), held.footprint);
+        self.exchange_with(ledger, &mut held, growth);
+        Ok(growth)
+    }
+
+    /// Whether all nodes that it counts in have room for it.
+    fn takes(&self, ledger: &Ledger, held: &Held, directories: &[Arc<Limited>], growth: Footprint) -> bool {
+        let (in_account, in_container) = self.counts_in();
         let (totals, used) = (
             ledger.counters.totals(),
             ledger.counters.container(&self.container.name),
@@ -113,46 +162,63 @@ impl Reservation {
             objects: used.objects,
             bytes: used.bytes,
         };
-        let growth = [wish, need].into_iter().find(|&growth| {
-            let takes_account = !self.in_account || ledger.room.takes(growth, *held, totals);
-            takes_account && room.takes(growth, *held, used)
-        });
-        let Some(growth) = growth else {
-            return Err(Error::new(Outcome::TooLarge).with_text(EXCEEDED));
+        let takes_directory = |directory: &Arc<Limited>| {
+            let is_held = held.directories.iter().any(|other| Arc::ptr_eq(directory, other));
+            let held = if is_held {
+                held.footprint
+            } else {
+                Footprint::default()
+            };
+            directory.takes(growth, held)
         };
-        if self.in_account {
-            ledger.room.exchange(*held, growth);
+        (!in_account || ledger.room.takes(growth, held.footprint, totals))
+            && (!in_container || self.container.room.lock().takes(growth, held.footprint, used))
+            && directories.iter().all(takes_directory)
+    }
+
+    /// Whether it counts in the account, and in the container.
+    fn counts_in(&self) -> (bool, bool) {
+        match &self.what {
+            What::Object(_) => (true, true),
+            What::Moved { in_container } => (false, *in_container),
         }
-        room.exchange(*held, growth);
-        *held = growth;
-        Ok(growth)
     }
 
     /// The change is counted: what it brought stands in the counters, and what it freed is held until the change is
     /// durable and this value gone.
     pub(super) fn settle(&self, ledger: &mut Ledger, old: Option<Footprint>, new: Option<Footprint>) {
         let freed = old.unwrap_or_default().less(new.unwrap_or_default());
-        self.exchange(ledger, freed);
+        self.exchange_with(ledger, &mut self.held.lock(), freed);
     }
 
     /// Gives back what is held.
     pub(crate) fn release(&self) {
-        self.exchange(&mut self.account.ledger.lock(), Footprint::default());
+        let ledger = &mut *self.account.ledger.lock();
+        self.exchange_with(ledger, &mut self.held.lock(), Footprint::default());
     }
 
-    fn exchange(&self, ledger: &mut Ledger, new: Footprint) {
-        let mut held = self.held.lock();
-        if self.in_account {
-            ledger.room.exchange(*held, new);
+    fn exchange_with(&self, ledger: &mut Ledger, held: &mut Held, new: Footprint) {
+        let (in_account, in_container) = self.counts_in();
+        if in_account {
+            ledger.room.exchange(held.footprint, new);
         }
-        self.container.room.lock().exchange(*held, new);
-        *held = new;
+        if in_container {
+            self.container.room.lock().exchange(held.footprint, new);
+        }
+        Self::exchange_in(&held.directories, held.footprint, new);
+        held.footprint = new;
+    }
+
+    fn exchange_in(directories: &[Arc<Limited>], old: Footprint, new: Footprint) {
+        for directory in directories {
+            directory.exchange(old, new);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if *self.held.get_mut() != Footprint::default() {
+        if self.held.get_mut().footprint != Footprint::default() {
             self.release();
         }
     }

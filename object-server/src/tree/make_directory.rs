@@ -63,6 +63,7 @@ impl Owner {
         let attributes = DirectoryAttributes {
             id: begun.id,
             created: context.timestamp,
+            ..DirectoryAttributes::default()
         };
         let made = self
             .engine
@@ -113,7 +114,7 @@ impl Owner {
     }
 
     /// Ends a change of a directory by what the engine answered; `now` is what it is if it was changed. Answers what to sync.
-    async fn end(
+    pub(super) async fn end(
         &self,
         account: &Account,
         path: &Path,

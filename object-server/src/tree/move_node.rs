@@ -15,7 +15,7 @@ use super::totals::briefly;
 use crate::account::uncancelled;
 use crate::journal::{Footprint, Position};
 use crate::mirror_feed::object_row;
-use crate::owner::{Account, Container, Owner, Renaming, Reservation, record};
+use crate::owner::{Account, Container, Limited, Owner, Renaming, Reservation, record};
 
 impl Owner {
     pub(crate) async fn move_node(self: &Arc<Self>, call: Move, context: &Context) -> Result<Moved, Error> {
@@ -80,7 +80,7 @@ impl Moving {
         // Refusals and the mirror's coming up to date need no locks: others go on meanwhile.
         let found = self.look().await?;
         if !self.stays() {
-            self.owner.barrier(&self.account).await?;
+            self.owner.reach_mirror(&self.account, &self.context).await?;
         }
         self.footprints(&found).await?;
         let locks = look::lock(&[Arc::clone(&self.from), Arc::clone(&self.to)]).await?;
@@ -142,7 +142,8 @@ impl Moving {
 
     /// What is taken along from its container, and what is replaced.
     async fn footprints(&self, found: &Found) -> Result<(Footprint, Footprint), Error> {
-        let moved = match self.stays() {
+        let (left, entered) = self.limited_apart();
+        let moved = match self.stays() && left.is_empty() && entered.is_empty() {
             true => Footprint::default(),
             false => self.footprint(&self.call.source, &found.source).await?,
         };
@@ -160,12 +161,19 @@ impl Moving {
         }
     }
 
-    /// Holds room in the container that something new comes into.
+    /// The limited directories that it leaves, and those that it comes into.
+    fn limited_apart(&self) -> (Vec<Arc<Limited>>, Vec<Arc<Limited>>) {
+        let (from, to) = (look::node(&self.call.source), look::node(&self.call.destination));
+        self.account.limited_apart(&from, &to)
+    }
+
+    /// Holds room in the container and the directories that something new comes into.
     fn reserve(&self, moved: Footprint, replaced: Footprint) -> Result<Option<Arc<Reservation>>, Error> {
-        if self.stays() || !self.to.standing().is_limited() {
+        let (_, entered) = self.limited_apart();
+        if entered.is_empty() && (self.stays() || !self.to.standing().is_limited()) {
             return Ok(None);
         }
-        let reservation = Reservation::in_container(&self.account, &self.to);
+        let reservation = Reservation::of_move(&self.account, &self.to, !self.stays(), entered);
         reservation.hold(moved.less(replaced))?;
         Ok(Some(reservation))
     }
@@ -199,6 +207,7 @@ impl Moving {
             }
             Err(error) => Err(announced.fail(account, state, error).await),
         };
+        account.note_limited(&self.containers());
         for container in [&call.source.container, &call.destination.container] {
             owner.tree_listing.forget_container(&account.name, container);
         }

@@ -70,6 +70,7 @@ impl Owner {
             }
             Err(error) => Err(announced.fail(account, None, error).await),
         };
+        account.note_limited(std::slice::from_ref(container));
         self.tree_listing.forget_container(&account.name, &container.name);
         drop((renaming, locks));
         self.reaper.wake();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::functional::mirror::{AtLeast, Total, Totals};
+use common::functional::mirror::{AtLeast, Open, Total, Totals};
 use common::functional::object::Path;
 use common::functional::{self, Call, Context};
 use common::{Body, Error};
@@ -35,6 +35,16 @@ impl Owner {
     pub(super) async fn barrier(&self, account: &Account) -> Result<AtLeast, Error> {
         let at_least = self.mirrored(account).await;
         at_least.ok_or_else(|| Error::unavailable("the mirror does not keep up", Some(RETRY_AFTER)))
+    }
+
+    /// The same, and that the mirror is there: that it has all may have been long ago.
+    ///
+    /// # Errors
+    /// 503.
+    pub(super) async fn reach_mirror(&self, account: &Account, context: &Context) -> Result<(), Error> {
+        self.barrier(account).await?;
+        let account_id = account.account_id;
+        self.ask_mirror(Open { account_id }, context).await.map(|_| ())
     }
 
     /// What a directory holds. Whoever has the container's lock exclusively is told of all there is.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
 mod client;
+mod directory_quota;
 mod faults;
 mod mirror;
 mod tree;

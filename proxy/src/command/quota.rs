@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use common::functional::Call;
 use common::functional::quota::{List, Measure, Quota, Set, Show};
-use common::name::{AccountName, ContainerName};
+use common::name::{AccountName, ContainerName, ObjectName};
 
 use super::administered::Administered;
 use super::remote::printable;
@@ -16,9 +16,9 @@ use super::{Source, runtime, say};
 /// What can be done with quotas.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Limit what an account or a container holds.
+    /// Limit what an account, a container or a directory holds.
     Set(SetLimits),
-    /// Show what an account or a container holds, and may hold.
+    /// Show what an account, a container or a directory holds, and may hold.
     Show(ShowOne),
     /// Show all accounts and containers that have a limit.
     List(ListAll),
@@ -27,8 +27,8 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("limits").required(true).multiple(true)))]
 pub(super) struct SetLimits {
-    /// As in URLs: AUTH_test, AUTH_test/photos.
-    #[arg(value_name = "ACCOUNT[/CONTAINER]", value_parser = place)]
+    /// As in URLs: AUTH_test, AUTH_test/photos, AUTH_test/photos/2026/.
+    #[arg(value_name = "ACCOUNT[/CONTAINER[/DIRECTORY/]]", value_parser = place)]
     place: Place,
     /// The most bytes of all objects together: 5000, 500M, 10G (of 1024 each); or none.
     #[arg(long, value_name = "SIZE", value_parser = size, group = "limits")]
@@ -42,8 +42,8 @@ pub(super) struct SetLimits {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowOne {
-    /// As in URLs: AUTH_test, AUTH_test/photos.
-    #[arg(value_name = "ACCOUNT[/CONTAINER]", value_parser = place)]
+    /// As in URLs: AUTH_test, AUTH_test/photos, AUTH_test/photos/2026/.
+    #[arg(value_name = "ACCOUNT[/CONTAINER[/DIRECTORY/]]", value_parser = place)]
     place: Place,
     #[command(flatten)]
     output: Output,
@@ -64,11 +64,12 @@ struct Output {
     source: Source,
 }
 
-/// An account, or a container in it.
+/// An account, a container in it, or a directory in that.
 #[derive(Clone, Debug, PartialEq)]
 struct Place {
     account: AccountName,
     container: Option<ContainerName>,
+    directory: Option<ObjectName>,
 }
 
 /// A limit, or none.
@@ -87,10 +88,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn run_set(set: SetLimits) -> anyhow::Result<()> {
-    let Place { account, container } = set.place;
     let call = Set {
-        account,
-        container,
+        account: set.place.account,
+        container: set.place.container,
+        directory: set.place.directory,
         bytes: set.bytes.map(|wanted| wanted.0),
         objects: set.count.map(|wanted| wanted.0),
     };
@@ -98,8 +99,12 @@ async fn run_set(set: SetLimits) -> anyhow::Result<()> {
 }
 
 async fn run_show(show: ShowOne) -> anyhow::Result<()> {
-    let Place { account, container } = show.place;
-    run_one(&show.output, Show { account, container }).await
+    let call = Show {
+        account: show.place.account,
+        container: show.place.container,
+        directory: show.place.directory,
+    };
+    run_one(&show.output, call).await
 }
 
 async fn run_one<C: Call<Answer = Quota>>(output: &Output, call: C) -> anyhow::Result<()> {
@@ -107,7 +112,7 @@ async fn run_one<C: Call<Answer = Quota>>(output: &Output, call: C) -> anyhow::R
     let answered = store.call(call).await;
     store.close().await?;
     let quota = answered.map_err(|error| match error.status().as_u16() {
-        404 => anyhow!("there is no such account or container"),
+        404 => anyhow!("there is no such account, container or directory"),
         _ => error.into(),
     })?;
     output.heading()?;
@@ -152,9 +157,10 @@ impl Output {
         if self.json {
             return Ok(say(serde_json::to_string(quota)?)?);
         }
-        let place = match &quota.container {
-            Some(container) => format!("{}/{container}", quota.account),
-            None => quota.account.to_string(),
+        let place = match (&quota.container, &quota.directory) {
+            (Some(container), Some(directory)) => format!("{}/{container}/{directory}", quota.account),
+            (Some(container), None) => format!("{}/{container}", quota.account),
+            (None, _) => quota.account.to_string(),
         };
         let shown = |measure: Measure| {
             let limit = measure.limit.map(|limit| limit.to_string());
@@ -185,13 +191,24 @@ impl<T: Display, N: Display> Display for Line<T, N> {
 }
 
 fn place(text: &str) -> anyhow::Result<Place> {
-    let (account, container) = match text.split_once('/') {
-        Some((account, container)) => (account, Some(ContainerName::new(container)?)),
+    let (account, below) = match text.split_once('/') {
+        Some((account, below)) => (account, Some(below)),
         None => (text, None),
     };
+    let (container, directory) = match below.and_then(|below| below.split_once('/')) {
+        Some((container, directory)) => (Some(container), Some(ObjectName::new(directory)?)),
+        None => (below, None),
+    };
+    if directory
+        .as_ref()
+        .is_some_and(|directory| !directory.is_directory())
+    {
+        bail!("the name of a directory ends in a slash");
+    }
     Ok(Place {
         account: AccountName::new(account)?,
-        container,
+        container: container.map(ContainerName::new).transpose()?,
+        directory,
     })
 }
 
@@ -270,11 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_an_account_or_a_container() {
+    fn a_place_is_an_account_a_container_or_a_directory() {
         assert_eq!(place("AUTH_a").unwrap().container, None);
         let container = place("AUTH_a/b c").unwrap().container.unwrap();
         assert_eq!(container.to_string(), "b c");
-        for text in ["", "/c", "AUTH_a/", "AUTH_a/b/c"] {
+        let directory = place("AUTH_a/b/c/d/").unwrap().directory.unwrap();
+        assert_eq!(directory.as_str(), "c/d/");
+        for text in ["", "/c", "AUTH_a/", "AUTH_a/b/c", "AUTH_a/b/"] {
             assert!(place(text).is_err(), "{text}");
         }
     }

@@ -234,6 +234,7 @@ impl Ground {
         let attributes = DirectoryAttributes {
             id: WriteId::random().expect("there are random numbers"),
             created: Timestamp::from_seconds(1_700_000_000),
+            ..DirectoryAttributes::default()
         };
         let path = self.path(name);
         let (told, committed) = told_of_tree();

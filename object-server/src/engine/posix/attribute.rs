@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use common::Timestamp;
 use common::name::ObjectName;
+use common::quota::Limits;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, XattrFlags};
@@ -34,6 +35,9 @@ pub(super) struct StoredDirectory {
     /// When that was.
     #[serde(default, skip_serializing_if = "is_default")]
     created: Timestamp,
+    /// What may lie in it at most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    limits: Limits,
     /// Under this id it goes to the trash, should it be found where what takes its place came from.
     #[serde(default, skip_serializing_if = "is_default")]
     replaced: WriteId,
@@ -63,6 +67,7 @@ impl StoredDirectory {
         (!self.implicit).then_some(DirectoryAttributes {
             id: self.id,
             created: self.created,
+            limits: self.limits,
         })
     }
 }
@@ -72,6 +77,7 @@ impl From<DirectoryAttributes> for StoredDirectory {
         Self {
             id: attributes.id,
             created: attributes.created,
+            limits: attributes.limits,
             ..Self::default()
         }
     }

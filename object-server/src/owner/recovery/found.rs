@@ -138,6 +138,22 @@ impl Found {
         })
     }
 
+    /// The directories that were made, changed or removed by themselves, or may have been, each with the `seq` of that.
+    pub(super) fn directories(&self) -> Vec<(u64, NodePath)> {
+        let done = self.changes.iter().filter_map(|change| match &change.made {
+            Made::Node { path, .. } => Some((change.seq, path)),
+            Made::Operation(_) => None,
+        });
+        let begun = self.begun.values().filter_map(|begun| match begun {
+            Begun::Node { path, .. } => Some((u64::MAX, path)),
+            Begun::Operation(..) => None,
+        });
+        let all = done.chain(begun);
+        all.filter(|(_, path)| matches!(path, NodePath::Directory(..)))
+            .map(|(seq, path)| (seq, path.clone()))
+            .collect()
+    }
+
     /// The objects that were switched off or on, or may have been.
     pub(super) fn switched(&self) -> Vec<(ContainerName, ObjectName)> {
         let done = self.changes.iter().filter_map(|change| match &change.made {

@@ -104,7 +104,7 @@ proptest! {
     ) {
         let (entries, state) = journal(&changes);
         let found = read(entries);
-        let (base, _) = replayed(&Checkpoint::default(), Names::default(), &found.changes);
+        let (base, ..) = replayed(&Checkpoint::default(), Names::default(), &found.changes);
         let totals = base.totals();
         prop_assert_eq!((totals.objects, totals.bytes), (state.len() as u64, state.values().sum::<u64>()));
 

@@ -211,7 +211,11 @@ struct World {
 impl World {
     fn reservation(&mut self, at: usize) -> (usize, Arc<Reservation>) {
         self.numbers += 1;
-        let reservation = Reservation::new(&self.owned.account, &self.owned.containers[at]);
+        let reservation = Reservation::new(
+            &self.owned.account,
+            &self.owned.containers[at],
+            &ObjectName::new("o").unwrap(),
+        );
         self.model.held.insert(self.numbers, (at, Footprint::default()));
         (self.numbers, reservation)
     }
