@@ -149,7 +149,14 @@ impl TreeWorker {
             let head = answered(client.head(container)).await?;
             assert_eq!(
                 head.number("x-container-object-count"),
-                listed.entries().len() as u64
+                listed.entries().len() as u64,
+                "objects of {container}: {:?}\nbefore {:?}\nafter {:?}\nlast {:#?}",
+                listed.entries(),
+                self.contents.keys(),
+                self.possible
+                    .as_ref()
+                    .map(|possible| possible.keys().collect::<Vec<_>>()),
+                self.told,
             );
             for name in listed.entries() {
                 let path = format!("{container}/{name}");

@@ -118,6 +118,8 @@ impl Owner {
         let counted = match known {
             Some((checkpoint, names)) => replayed(&checkpoint, names, &found.changes),
             None => {
+                // What an operation that was cut off replaces is still there until it is settled.
+                self.settle_all(name, &found).await?;
                 self.recount(name, containers.iter().map(|(container, _)| container))
                     .await?
             }
@@ -194,7 +196,7 @@ impl Owner {
             .await?;
         self.limit_again(account, limited, &history).await?;
         for (container, object) in switched {
-            let path = path(account, &container, &object);
+            let path = path(&account.name, &container, &object);
             let is_disabled = match self.engine.stat(&path).await {
                 Err(EngineError::NoContainer) => false,
                 shown => shown?.is_some_and(|attributes| attributes.state == State::Disabled),
@@ -280,7 +282,7 @@ impl Owner {
         history: &mut History,
         is_recounted: bool,
     ) -> Result<(), Error> {
-        if self.settle(account, id, operation).await? {
+        if self.settle(&account.name, id, operation).await? {
             self.commit_operation(account, id, operation, None, !is_recounted)?;
             history.add_operation(account.last_seq(), operation.rename.clone());
             return Ok(());
@@ -293,13 +295,23 @@ impl Owner {
         Ok(())
     }
 
+    /// Settles all tree operations that were cut short.
+    async fn settle_all(&self, account: &AccountName, found: &Found) -> Result<(), Error> {
+        for begun in found.begun.values() {
+            if let Begun::Operation(id, operation) = begun {
+                self.settle(account, *id, operation).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a tree operation that was announced has been made. If so it is durable when this is answered.
     ///
     /// # Errors
     /// When storage does not say.
     pub(crate) async fn settle(
         &self,
-        account: &Account,
+        account: &AccountName,
         id: WriteId,
         operation: &Operation,
     ) -> Result<bool, EngineError> {
@@ -433,7 +445,10 @@ impl Owner {
                 if account.container(container).is_none() {
                     return Ok(None);
                 }
-                let attributes = self.engine.stat(&self::path(account, container, object)).await?;
+                let attributes = self
+                    .engine
+                    .stat(&self::path(&account.name, container, object))
+                    .await?;
                 attributes.map(|attributes| (attributes.id, footprint(&attributes)))
             }
             NodePath::Directory(container, name) => {
@@ -442,7 +457,7 @@ impl Owner {
                 }
                 let directory = self
                     .engine
-                    .directory(&self::path(account, container, name))
+                    .directory(&self::path(&account.name, container, name))
                     .await?;
                 let explicit = directory.and_then(|directory| directory.explicit);
                 explicit.map(|explicit| (explicit.id, PRESENT))
@@ -537,9 +552,9 @@ fn is_whole(changes: &[Change], term: u64) -> bool {
         .is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
 }
 
-fn path(account: &Account, container: &ContainerName, name: &ObjectName) -> Path {
+fn path(account: &AccountName, container: &ContainerName, name: &ObjectName) -> Path {
     Path {
-        account: account.name.clone(),
+        account: account.clone(),
         container: container.clone(),
         object: name.clone(),
     }

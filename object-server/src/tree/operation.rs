@@ -204,7 +204,7 @@ impl Announced {
 
     /// Ends an operation that the engine failed to make, and gives the failure back: storage is asked what became of it.
     pub(super) async fn fail(mut self, account: &Account, state: Option<Node>, error: EngineError) -> Error {
-        match self.owner.settle(account, self.id, &self.operation).await {
+        match self.owner.settle(&account.name, self.id, &self.operation).await {
             Ok(true) => match self.commit(account, state) {
                 Ok(_) => error.into(),
                 Err(error) => error,
