@@ -243,7 +243,7 @@ impl Owner {
             };
             let found = self
                 .engine
-                .directory(&path(account, &in_container, &name))
+                .directory(&path(&account.name, &in_container, &name))
                 .await?;
             let limits = found.and_then(|found| found.explicit).unwrap_or_default().limits;
             let is_known = account.directory_limits(&in_container, &name).is_some();
