@@ -14,6 +14,7 @@ use crate::body::Body;
 use crate::service::FunctionalService;
 
 pub mod account;
+pub mod check;
 pub mod container;
 mod context;
 pub mod firewall;
@@ -270,6 +271,15 @@ actions! {
     "policy/fetch" PolicyFetch(policy::Fetch) -> policy::Fetched;
     /// Fills a database that was emptied.
     "policy/restore" PolicyRestore(policy::Restore) -> policy::Restored;
+
+    /// Compares storage, mirror and counters of an account, as a job.
+    "check/run" CheckRun(check::Run) -> job::Job, programs;
+    /// Fills the mirror of an account anew, as a job.
+    "check/rebuild" CheckRebuild(check::Rebuild) -> job::Job, programs;
+    /// Takes in files that were put into a container's directory, as a job.
+    "check/adopt" CheckAdopt(check::Adopt) -> job::Job, programs;
+    /// A page of all accounts.
+    "check/accounts" CheckAccounts(check::Accounts) -> check::AccountPage, programs;
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod adoptions;
+mod check;
 pub mod checkpoint;
 mod container;
 mod durable;
 pub mod engine;
 pub mod failure_point;
+mod jobs;
 pub mod journal;
 mod mirror_feed;
 pub mod node;
@@ -13,6 +16,7 @@ mod object;
 mod owner;
 mod quota;
 mod record_feed;
+mod scrubber;
 mod server;
 pub mod settings;
 mod tree;

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::Error;
 use common::functional::mirror::Node;
 use common::name::AccountName;
 use common::service::FunctionalService;
@@ -122,6 +123,22 @@ impl MirrorFeed {
     pub(crate) fn suspect(&self, account_id: u64) {
         if let Some(stream) = self.stream(account_id) {
             stream.suspect();
+        }
+    }
+
+    /// Drops what the mirror has of an account and fills it anew; `advance` hears how many objects and bytes it has further.
+    ///
+    /// While the mirror is away it waits.
+    ///
+    /// # Errors
+    /// 404 when there is no such account.
+    pub(crate) async fn rebuild(&self, account_id: u64, advance: impl FnMut(u64, u64)) -> Result<(), Error> {
+        match self.stream(account_id) {
+            Some(stream) => {
+                stream.rebuild(advance).await;
+                Ok(())
+            }
+            None => Err(Error::not_found()),
         }
     }
 

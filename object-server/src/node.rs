@@ -84,6 +84,21 @@ pub struct ObjectAttributes {
     /// The resource firewall's switch.
     #[serde(default)]
     pub state: State,
+    /// Not stored: of a file that was changed by other means the bytes it had before, which the counters know of.
+    #[serde(skip)]
+    pub counted: Option<u64>,
+}
+
+impl ObjectAttributes {
+    /// Whether it was stored through the server, or taken in since: else it is neither counted nor listed.
+    pub fn is_adopted(&self) -> bool {
+        self.id != WriteId::default()
+    }
+
+    /// Whether nobody knows what its data should be: it is a file that was put there or changed by other means.
+    pub fn is_unhashed(&self) -> bool {
+        self.etag.as_str().is_empty()
+    }
 }
 
 /// What an explicit directory carries. The default is that of one that was made by other means.
@@ -217,6 +232,7 @@ mod tests {
             properties,
             listing: None,
             state: State::Disabled,
+            counted: None,
         }
     }
 

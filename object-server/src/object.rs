@@ -7,14 +7,20 @@ use common::{Error, Outcome, Timestamp};
 
 use crate::node::{ObjectAttributes, State};
 
+mod adopt;
 mod body;
 mod change;
+mod content;
 mod delete;
 mod post;
 mod put;
+mod quarantine;
 mod read;
 mod room;
 mod state;
+
+pub(crate) use adopt::Adopted;
+pub(crate) use content::{Pace, digest};
 
 /// Whether the object's time has run out at `now`.
 fn is_expired(attributes: &ObjectAttributes, now: Timestamp) -> bool {

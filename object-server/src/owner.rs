@@ -5,7 +5,7 @@
 //! locks go, sync names and journal, answer.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::constraints::Constraints;
@@ -15,7 +15,9 @@ use common::name::{AccountName, ContainerName};
 use common::{Body, Error};
 use parking_lot::{Mutex, RwLock};
 
+use crate::adoptions::Adoptions;
 use crate::engine::ArcEngine;
+use crate::jobs::Jobs;
 use crate::journal::{Journal, Position};
 use crate::mirror_feed::MirrorFeed;
 use crate::record_feed::RecordFeed;
@@ -28,15 +30,19 @@ mod checkpoints;
 mod commit;
 mod limited;
 mod locks;
+mod recount;
 mod recovery;
 mod reservation;
+mod retell;
 
 pub(crate) use account::{Account, Container, Renaming};
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
 pub(crate) use limited::Limited;
 use locks::Stripes;
+pub(crate) use recount::{Recount, Step};
 use recovery::Recovery;
 pub(crate) use reservation::Reservation;
+pub(crate) use retell::NameLocks;
 
 /// The owner.
 #[derive(Debug)]
@@ -47,6 +53,8 @@ pub(crate) struct Owner {
     pub(crate) records: Arc<RecordFeed>,
     pub(crate) tree_listing: TreeListing,
     pub(crate) stripes: Stripes,
+    pub(crate) jobs: Jobs,
+    pub(crate) adoptions: Adoptions,
     pub(crate) settings: Settings,
     pub(crate) constraints: Arc<Constraints>,
     state_directory: PathBuf,
@@ -82,6 +90,8 @@ impl Owner {
             records: parts.records,
             tree_listing: parts.tree_listing,
             stripes: Stripes::new(),
+            jobs: Jobs::new(parts.state_directory.clone()),
+            adoptions: Adoptions::default(),
             settings: parts.settings,
             constraints: parts.constraints,
             state_directory: parts.state_directory,
@@ -92,6 +102,11 @@ impl Owner {
             reaper: Reaper::default(),
             repeats: Repeats::default(),
         }
+    }
+
+    /// Where the server keeps what is its own.
+    pub(crate) fn state_directory(&self) -> &Path {
+        &self.state_directory
     }
 
     /// The account, if it exists.

@@ -32,6 +32,8 @@ pub struct ObjectServer {
     checkpoints: JoinHandle<()>,
     records: JoinHandle<()>,
     reaper: JoinHandle<()>,
+    /// What looks after the data.
+    background: Vec<JoinHandle<()>>,
 }
 
 impl ObjectServer {
@@ -92,9 +94,14 @@ impl ObjectServer {
             state_directory: state_directory.to_owned(),
         };
         let owner = Owner::open(parts, replay, journal_is_new).await?;
+        owner.resume_jobs().await?;
         let (stop, stopped) = watch::channel(false);
         let records = tokio::spawn(Arc::clone(&owner).feed_records(stopped.clone()));
         let checkpoints = tokio::spawn(Arc::clone(&owner).keep_checkpoints(stopped.clone()));
+        let background = vec![
+            tokio::spawn(Arc::clone(&owner).keep_adopting(stopped.clone())),
+            tokio::spawn(Arc::clone(&owner).keep_scrubbing(stopped.clone())),
+        ];
         let reaper = tokio::spawn(Arc::clone(&owner).reap(stopped));
         Ok(Self {
             owner,
@@ -102,6 +109,7 @@ impl ObjectServer {
             checkpoints,
             records,
             reaper,
+            background,
         })
     }
 
@@ -117,6 +125,10 @@ impl ObjectServer {
     /// When the counters cannot be written down; the journal then still has all.
     pub async fn close(self) -> Result<(), Error> {
         self.stop.send_replace(true);
+        self.owner.jobs.close().await;
+        for task in self.background {
+            task.await.map_err(Error::internal)?;
+        }
         self.checkpoints.await.map_err(Error::internal)?;
         self.reaper.await.map_err(Error::internal)?;
         self.owner.feed.drain(DRAIN).await;
@@ -187,6 +199,29 @@ fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
         }
         A::ObjectDelete(delete) => {
             reply(async move { owner.delete_object(delete, &at).await.map(Answer::ObjectDelete) })
+        }
+        action => answer_job(owner, action, at),
+    }
+}
+
+/// The same of jobs and what begins them.
+fn answer_job(owner: Arc<Owner>, action: Action, at: Context) -> BoxFuture<Reply, Error> {
+    use Action as A;
+    match action {
+        A::JobShow(show) => reply(async move { owner.show_job(show, &at).await.map(Answer::JobShow) }),
+        A::JobList(list) => reply(async move { owner.list_jobs(list, &at).await.map(Answer::JobList) }),
+        A::JobCancel(cancel) => {
+            reply(async move { owner.cancel_job(cancel, &at).await.map(Answer::JobCancel) })
+        }
+        A::CheckRun(run) => reply(async move { owner.run_check(run, &at).await.map(Answer::CheckRun) }),
+        A::CheckRebuild(rebuild) => {
+            reply(async move { owner.run_rebuild(rebuild, &at).await.map(Answer::CheckRebuild) })
+        }
+        A::CheckAdopt(adopt) => {
+            reply(async move { owner.run_adopt(adopt, &at).await.map(Answer::CheckAdopt) })
+        }
+        A::CheckAccounts(page) => {
+            reply(async move { owner.check_accounts(page).await.map(Answer::CheckAccounts) })
         }
         A::QuotaSet(set) => reply(async move { owner.set_quota(set, &at).await.map(Answer::QuotaSet) }),
         A::QuotaShow(show) => reply(async move { owner.show_quota(show, &at).await.map(Answer::QuotaShow) }),

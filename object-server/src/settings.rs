@@ -25,6 +25,8 @@ pub struct Settings {
     pub checkpoint_interval: Period,
     /// Memory for sorted directories while the mirror is away.
     pub listing_cache: Size,
+    /// How many bytes a second are read again to find what the disk has let rot; 0: none.
+    pub scrub_rate: Size,
     /// For tests: named places where the server fails or ends, `journal:after_sync=abort@3`; none in service.
     pub failure_points: String,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
             listing_timeout: Period::seconds(1),
             checkpoint_interval: Period::seconds(30),
             listing_cache: Size(32 << 20),
+            scrub_rate: Size(1 << 20),
             failure_points: String::new(),
         }
     }

@@ -24,6 +24,14 @@ pub(crate) enum Met {
     Directory(Path, DirectoryAttributes),
 }
 
+/// The same, where an object has only been seen in its directory.
+pub(crate) enum Named {
+    /// An object, which may be gone by now.
+    Object(Path),
+    /// An explicit directory, before what lies in it.
+    Directory(Path, DirectoryAttributes),
+}
+
 enum Step {
     Directory(String),
     Object(String),
@@ -63,13 +71,29 @@ impl<'a> Walk<'a> {
 
     /// The next object or explicit directory.
     pub(crate) async fn next(&mut self) -> Result<Option<Met>, Error> {
+        while let Some(named) = self.next_name().await? {
+            match named {
+                Named::Directory(path, attributes) => return Ok(Some(Met::Directory(path, attributes))),
+                Named::Object(path) => {
+                    if let Some(attributes) = self.engine.stat(&path).await? {
+                        return Ok(Some(Met::Object(path, attributes)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next name of an object that was there when its directory was read, or explicit directory. Objects come in byte
+    /// order of their names.
+    pub(crate) async fn next_name(&mut self) -> Result<Option<Named>, Error> {
         while let Some(step) = self.ahead.pop() {
-            let met = match step {
+            let named = match step {
                 Step::Directory(directory) => self.enter(directory).await?,
-                Step::Object(name) => self.look(name).await?,
+                Step::Object(name) => self.path(name).map(Named::Object),
             };
-            if met.is_some() {
-                return Ok(met);
+            if named.is_some() {
+                return Ok(named);
             }
         }
         Ok(None)
@@ -83,15 +107,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    async fn look(&self, name: String) -> Result<Option<Met>, Error> {
-        let Some(path) = self.path(name) else {
-            return Ok(None);
-        };
-        let attributes = self.engine.stat(&path).await?;
-        Ok(attributes.map(|attributes| Met::Object(path, attributes)))
-    }
-
-    async fn enter(&mut self, directory: String) -> Result<Option<Met>, Error> {
+    async fn enter(&mut self, directory: String) -> Result<Option<Named>, Error> {
         let children = match self
             .engine
             .children(self.account, self.container, &directory)
@@ -114,6 +130,6 @@ impl<'a> Walk<'a> {
         };
         let found = self.engine.directory(&path).await?;
         let explicit = found.and_then(|directory| directory.explicit);
-        Ok(explicit.map(|attributes| Met::Directory(path, attributes)))
+        Ok(explicit.map(|attributes| Named::Directory(path, attributes)))
     }
 }

@@ -47,7 +47,7 @@ impl Dispatch {
 impl Servers {
     fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
         match system_of(&request.action) {
-            "info" | "account" | "container" | "quota" | "fs" | "job" => self.owner.handle(request),
+            "info" | "account" | "container" | "quota" | "fs" | "job" | "check" => self.owner.handle(request),
             "object" if matches!(request.action, Action::ObjectCopy(_)) => {
                 // The `copy` filter takes these apart; without it nobody can.
                 refuse(Outcome::NotImplemented.into())
@@ -161,6 +161,7 @@ mod tests {
                     "firewall",
                     "fs",
                     "job",
+                    "check",
                     "search"
                 ]
                 .contains(&system),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Report;
 use crate::Timestamp;
 use crate::name::AccountName;
 
@@ -40,7 +41,7 @@ pub struct Job {
     pub id: String,
     /// The account whose job it is.
     pub account: AccountName,
-    /// What it does: `copy`, `move`, `remove_account`, `check`, `import`.
+    /// What it does: `copy`, `move`, `remove_account`, `check`, `rebuild`, `adopt`.
     pub kind: String,
     /// What it does it to, as `container/name`; and where to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +68,9 @@ pub struct Job {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// What a check found so far; only `job/show` tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Report>>,
 }
 
 /// How far a job has come.

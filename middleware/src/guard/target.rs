@@ -61,6 +61,9 @@ impl Target {
                 },
                 ..account(&set.account, Manage)
             },
+            Action::JobShow(show) => account(&show.account, Read),
+            Action::JobList(list) => account(&list.account, Read),
+            Action::JobCancel(cancel) => account(&cancel.account, Write),
             Action::RecordList(list) => account(list.account.as_ref()?, Read),
             Action::ContainerHead(head) => container(&head.account, &head.container, Read),
             Action::ContainerList(list) => container(&list.account, &list.container, Read),
@@ -78,9 +81,6 @@ impl Target {
             Action::FsRemoveDirectory(remove) => object(&remove.path, Write),
             Action::FsTree(tree) => container(&tree.account, &tree.container, Read),
             Action::SearchFind(find) => Self::searched(find, name)?,
-            Action::JobShow(show) => account(&show.account, Read),
-            Action::JobList(list) => account(&list.account, Read),
-            Action::JobCancel(cancel) => account(&cancel.account, Write),
             _ => return None,
         })
     }

@@ -77,6 +77,16 @@ impl Counters {
         self.containers.get(name).copied().unwrap_or_default()
     }
 
+    /// A container really holds this much, as somebody counted.
+    pub fn correct(&mut self, name: &ContainerName, holds: Count) {
+        let Some(count) = self.containers.get_mut(name) else {
+            return;
+        };
+        let before = std::mem::replace(count, holds);
+        change(&mut self.totals.objects, before.objects, holds.objects);
+        change(&mut self.totals.bytes, before.bytes, holds.bytes);
+    }
+
     /// What each container holds.
     pub const fn containers(&self) -> &BTreeMap<ContainerName, Count> {
         &self.containers

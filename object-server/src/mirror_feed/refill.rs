@@ -1,4 +1,5 @@
-//! Fills the mirror of an account anew from storage, when the database was emptied, replaced or restored.
+//! Fills the mirror of an account anew from storage, when the database was emptied, replaced or restored, or when
+//! somebody asks for it.
 //!
 //! The rows are sent under a new incarnation with the `seq` at which the walk began. What changes during the walk
 //! waits in the queue with a greater one and is sent behind it, as the state it then has.
@@ -11,7 +12,7 @@ use common::Error;
 use common::functional::mirror::{Change, MAX_BATCH, Node};
 use common::functional::object::Path;
 
-use super::stream::Stream;
+use super::stream::{Filling, Stream};
 use super::{account_row, container_row, directory_row, object_row, row};
 use crate::node::NodePath;
 use crate::walk::{Met, Walk};
@@ -20,6 +21,12 @@ use crate::walk::{Met, Walk};
 pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let account = &stream.account;
     stream.sources.records.rewind();
+    stream.filling.send_modify(|filling| {
+        *filling = Filling {
+            completed: filling.completed,
+            ..Filling::default()
+        };
+    });
     new_incarnation(stream).await?;
     let mut batch = Batch {
         stream,
@@ -58,16 +65,19 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     // What changed before the last of these operations, too, has to be there when the mirror hears that it has them.
     stream.send_until(through, before_any(through)).await?;
     batch.send(through).await?;
+    stream.filling.send_modify(|filling| filling.completed += 1);
     Ok(through)
 }
 
-fn node(met: Met) -> Node {
+/// What the mirror keeps of it; `None`: nothing, as nobody has taken it in yet.
+fn node(met: Met) -> Option<Node> {
     match met {
-        Met::Object(path, attributes) => {
-            Node::Object(path.container, path.object, Some(object_row(&attributes)))
-        }
+        Met::Object(path, attributes) => attributes
+            .is_adopted()
+            .then(|| Node::Object(path.container, path.object, Some(object_row(&attributes)))),
         Met::Directory(path, attributes) => {
-            Node::Directory(path.container, path.object, Some(directory_row(&attributes)))
+            let row = Some(directory_row(&attributes));
+            Some(Node::Directory(path.container, path.object, row))
         }
     }
 }
@@ -90,7 +100,9 @@ impl Batch<'_> {
 
     async fn walk(&mut self, mut walk: Walk<'_>) -> Result<(), Error> {
         while let Some(met) = walk.next().await? {
-            self.add(node(met)).await?;
+            if let Some(node) = node(met) {
+                self.add(node).await?;
+            }
         }
         Ok(())
     }
@@ -113,6 +125,7 @@ impl Batch<'_> {
                     object,
                 };
                 let row = row::or_nothing(engine.stat(&path).await)?;
+                let row = row.filter(crate::node::ObjectAttributes::is_adopted);
                 let row = row.as_ref().map(object_row);
                 self.add(Node::Object(path.container, path.object, row)).await
             }
@@ -122,12 +135,22 @@ impl Batch<'_> {
 
     async fn send(&mut self, through: u64) -> Result<(), Error> {
         let changes = std::mem::take(&mut self.changes);
+        let (mut objects, mut bytes) = (0, 0);
+        for change in &changes {
+            if let Node::Object(_, _, Some(row)) = &change.node {
+                (objects, bytes) = (objects + 1, bytes + row.bytes);
+            }
+        }
         let position = self.stream.apply(0, through, changes).await?;
         if position.seq < through {
             return Err(Error::internal(
                 "the mirror did not take the rows it was filled with",
             ));
         }
+        self.stream.filling.send_modify(|filling| {
+            filling.objects += objects;
+            filling.bytes += bytes;
+        });
         Ok(())
     }
 }

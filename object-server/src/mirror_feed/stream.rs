@@ -29,6 +29,18 @@ pub(super) struct Stream {
     account_server: FunctionalService,
     state: Mutex<State>,
     acknowledged: watch::Sender<u64>,
+    pub(super) filling: watch::Sender<Filling>,
+}
+
+/// How far the mirror has been filled anew.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filling {
+    /// How often that was done so far.
+    pub(super) completed: u64,
+    /// Objects that the filling under way, or the last one, has sent.
+    pub(super) objects: u64,
+    /// Bytes of these.
+    pub(super) bytes: u64,
 }
 
 #[derive(Debug)]
@@ -42,6 +54,8 @@ struct State {
     is_open: bool,
     /// The last attempt failed, or the mirror is being filled: nobody waits for it.
     is_away: bool,
+    /// Whatever the mirror has is to be filled anew.
+    is_void: bool,
 }
 
 impl Stream {
@@ -59,6 +73,7 @@ impl Stream {
             is_running: false,
             is_open: false,
             is_away: false,
+            is_void: false,
         };
         Self {
             account,
@@ -66,6 +81,7 @@ impl Stream {
             account_server,
             state: Mutex::new(state),
             acknowledged: watch::Sender::new(0),
+            filling: watch::Sender::default(),
         }
     }
 
@@ -128,6 +144,26 @@ impl Stream {
         self.state.lock().is_open = false;
         self.acknowledged.send_replace(0);
         self.ensure_running();
+    }
+
+    /// Has the mirror filled anew, and waits until that is done, however long the mirror is away.
+    pub(super) async fn rebuild(self: &Arc<Self>, mut advance: impl FnMut(u64, u64)) {
+        let mut filling = self.filling.subscribe();
+        let mut before = *filling.borrow_and_update();
+        self.state.lock().is_void = true;
+        self.suspect();
+        // The sender lives as long as this stream does.
+        while filling.changed().await.is_ok() {
+            let now = *filling.borrow_and_update();
+            advance(
+                now.objects.saturating_sub(before.objects),
+                now.bytes.saturating_sub(before.bytes),
+            );
+            if now.completed > before.completed {
+                return;
+            }
+            before = now;
+        }
     }
 
     pub(super) fn acknowledged(&self) -> u64 {
@@ -224,9 +260,9 @@ impl Stream {
             })
             .await?;
         let incarnation = self.account.attributes().incarnation;
-        let (floor, last) = {
+        let (floor, last, is_void) = {
             let state = self.state.lock();
-            (state.floor, state.queue.last_seq())
+            (state.floor, state.queue.last_seq(), state.is_void)
         };
         // A filling that was cut off has told nothing of how far it came.
         let is_filled = position.seq > refill::before_any(position.seq);
@@ -234,12 +270,19 @@ impl Stream {
             position.incarnation == Some(incarnation) && is_filled && (floor..=last).contains(&position.seq);
         // Of a new account the journal still holds everything.
         let is_new = position.incarnation.is_none() && floor == 0;
-        let reached = if is_ours || is_new {
+        let reached = if (is_ours || is_new) && !is_void {
             position.seq
         } else {
-            tracing::info!(account = %self.account.name, "the mirror lost its rows; it is filled anew from storage");
-            self.state.lock().is_away = true;
-            refill::refill(self).await?
+            tracing::info!(account = %self.account.name, is_void, "the mirror is filled anew from storage");
+            {
+                let mut state = self.state.lock();
+                state.is_away = true;
+                // Who wants it void from here on wants another filling.
+                state.is_void = false;
+            }
+            let filled = refill::refill(self).await;
+            self.state.lock().is_void |= filled.is_err() && is_void;
+            filled?
         };
         let mut state = self.state.lock();
         state.queue.forget_through(reached);
@@ -405,6 +448,7 @@ impl Stream {
             }
             (NodePath::Object(container, object), NodePath::Object(now_in, now)) => {
                 let found = row::or_nothing(engine.stat(&place(now_in, now)).await)?;
+                let found = found.filter(crate::node::ObjectAttributes::is_adopted);
                 Node::Object(container, object, found.as_ref().map(object_row))
             }
             (NodePath::Directory(container, directory), NodePath::Directory(now_in, now)) => {

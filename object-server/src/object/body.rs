@@ -33,7 +33,7 @@ pub(super) async fn receive(
     announced: Option<u64>,
     allowance: &mut Allowance,
 ) -> Result<Received, Error> {
-    let mut hasher = Hasher::Inline(Md5::new());
+    let mut hasher = Hasher::new();
     let mut size = 0;
     while let Some(chunk) = body.chunk().await {
         let chunk = chunk.map_err(broken)?;
@@ -60,13 +60,19 @@ fn broken(error: BoxError) -> Error {
     }
 }
 
-enum Hasher {
+/// MD5 of what comes chunk by chunk.
+pub(super) enum Hasher {
     Inline(Md5),
     Thread(mpsc::Sender<Bytes>, JoinHandle<Md5>),
 }
 
 impl Hasher {
-    async fn update(self, chunk: &Bytes, size: u64) -> Result<Self, Error> {
+    pub(super) fn new() -> Self {
+        Self::Inline(Md5::new())
+    }
+
+    /// Takes a chunk, with which it is `size` bytes.
+    pub(super) async fn update(self, chunk: &Bytes, size: u64) -> Result<Self, Error> {
         match self {
             Self::Inline(mut md5) if size <= HASHED_INLINE => {
                 md5.update(chunk);
@@ -90,7 +96,7 @@ impl Hasher {
         }
     }
 
-    async fn finish(self) -> Result<[u8; 16], Error> {
+    pub(super) async fn finish(self) -> Result<[u8; 16], Error> {
         let md5 = match self {
             Self::Inline(md5) => md5,
             Self::Thread(sender, thread) => {

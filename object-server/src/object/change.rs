@@ -240,6 +240,38 @@ impl Change {
         self.finish(changed).await
     }
 
+    /// The same, only if it is still the one of this identity.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn adopt(self, identity: u64, revise: Revise) -> Result<Option<Changed>, Error> {
+        let Inner { owner, path, .. } = self.0.as_ref();
+        let changed = match self.lock().await {
+            Ok(()) => {
+                let adopting = owner.engine.adopt(path, identity, revise, self.committed());
+                adopting.await
+            }
+            Err(error) => Err(error.into()),
+        };
+        self.finish(changed).await
+    }
+
+    /// The same for keeping it aside under an id.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn quarantine(self, identity: u64, id: WriteId) -> Result<Option<Changed>, Error> {
+        let Inner { owner, path, .. } = self.0.as_ref();
+        let changed = match self.lock().await.and_then(|()| self.watch_room()) {
+            Ok(()) => {
+                let quarantining = owner.engine.quarantine(path, identity, id, self.committed());
+                quarantining.await
+            }
+            Err(error) => Err(error.into()),
+        };
+        self.finish(changed).await
+    }
+
     /// The same for removing it.
     ///
     /// # Errors

@@ -119,6 +119,7 @@ impl Publication for Publishing {
             listing: self.put.listing.take(),
             // What is switched off is not overwritten, so whatever is replaced has the same state.
             state: State::Enabled,
+            counted: None,
         })
     }
 

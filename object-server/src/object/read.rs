@@ -18,6 +18,7 @@ impl Owner {
             attributes.filter(|attributes| head.open_expired || !is_expired(attributes, context.timestamp));
         let info = info(live.ok_or_else(|| head.conditions.missing())?);
         head.conditions.check(&info)?;
+        self.adopt_later(&head.path, &info);
         Ok(info)
     }
 
@@ -32,6 +33,7 @@ impl Owner {
         let (attributes, reader) = live.ok_or_else(|| get.conditions.missing())?;
         let info = info(attributes);
         get.conditions.check(&info)?;
+        self.adopt_later(&get.path, &info);
         let resolved = get
             .ranges
             .as_ref()
@@ -43,6 +45,13 @@ impl Owner {
         };
         let body = reader.into_body(ranges.clone());
         Ok((Got { info, ranges }, body))
+    }
+
+    /// A file without `ETag` was put there or changed by other means.
+    fn adopt_later(&self, path: &Path, info: &Info) {
+        if info.etag.as_str().is_empty() {
+            self.adoptions.note(path);
+        }
     }
 
     async fn admit_object(&self, path: &Path, context: &Context) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use common::name::ObjectName;
 use common::{Error, Outcome};
 
 use crate::journal::Footprint;
-use crate::node::{ObjectAttributes, WriteId};
+use crate::node::ObjectAttributes;
 use crate::owner::{Account, Container, Reservation, footprint};
 
 /// An upload without a length holds room in steps of so many bytes.
@@ -121,10 +121,7 @@ pub(super) fn growth(present: Option<&ObjectAttributes>, size: u64) -> Footprint
     .less(counted(present))
 }
 
-/// What the counters know of: a file that was put there by other means is not in them, or may not be.
+/// What the counters know of.
 fn counted(present: Option<&ObjectAttributes>) -> Footprint {
-    present
-        .filter(|present| present.id != WriteId::default())
-        .map(footprint)
-        .unwrap_or_default()
+    present.map(footprint).unwrap_or_default()
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::limited::{Limited, LimitedDirectories};
 use super::locks::ContainerLock;
+use super::recount::Counting;
 use super::reservation::{Reservation, Room};
 use crate::checkpoint::{Count, Counters, Names};
 use crate::journal::Footprint;
@@ -54,6 +55,8 @@ pub(super) struct Ledger {
     pub(super) mirrored_seq: u64,
     /// Of the account as a whole; each container has its own.
     pub(super) room: Room,
+    /// Who counts what containers really hold.
+    pub(super) countings: Vec<Counting>,
 }
 
 impl Ledger {
@@ -68,6 +71,7 @@ impl Ledger {
         self.counters.apply(path, old, new);
         self.names.apply(path, old, new);
         self.limited.count(path, old, new);
+        self.tell_countings(path, old, new);
         if let Some(reservation) = reservation {
             reservation.settle(self, old, new);
         }
@@ -80,6 +84,12 @@ impl Ledger {
         }
         self.names.rename(&operation.rename);
         self.limited.count_operation(operation);
+        let places = [Some(&operation.rename.from), operation.rename.to.as_ref()];
+        for path in places.into_iter().flatten() {
+            if let NodePath::Object(container, _) | NodePath::Directory(container, _) = path {
+                self.break_countings(container);
+            }
+        }
     }
 }
 
@@ -175,6 +185,7 @@ impl Account {
                 is_dirty: false,
                 mirrored_seq: 0,
                 room: Room::new(limits),
+                countings: Vec::new(),
             }),
         }
     }
@@ -256,6 +267,7 @@ impl Account {
     }
 
     pub(crate) fn remove_container(&self, name: &ContainerName, generation: u64) {
+        self.ledger.lock().break_countings(name);
         let mut tree = self.tree.write();
         tree.containers_changed = generation;
         if let Some(container) = tree.containers.remove(name) {

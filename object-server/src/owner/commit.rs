@@ -217,11 +217,15 @@ impl Drop for Begun {
     }
 }
 
-/// What an object adds to the counters.
+/// What an object adds to the counters. A file that was put there by other means adds nothing before it is adopted; one that
+/// was changed by other means is counted as what it was.
 pub(crate) fn footprint(attributes: &ObjectAttributes) -> Footprint {
-    Footprint {
-        objects: 1,
-        bytes: attributes.size,
+    match attributes.is_adopted() {
+        true => Footprint {
+            objects: 1,
+            bytes: attributes.counted.unwrap_or(attributes.size),
+        },
+        false => Footprint::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use common::functional::container::{Entry, Info as ContainerInfo};
 use common::functional::firewall::{SetState, State};
 use common::functional::listing::Query;
 use common::functional::object::{Info, Path, Stored};
-use common::functional::{Call, Context, account, ask, container, fs, object};
+use common::functional::{Authority, Call, Caller, Context, Identity, account, ask, container, fs, object};
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::service::FunctionalService;
 use common::{Body, Clock, Error, Properties};
@@ -60,6 +60,19 @@ pub(crate) fn context() -> Context {
     }
 }
 
+/// The context of who may do everything.
+pub(crate) fn administrator() -> Context {
+    let identity = Identity {
+        user_id: 1,
+        name: "admin:admin".into(),
+        groups: vec![".reseller_admin".into()],
+    };
+    Context {
+        authority: Authority::Caller(Caller::User(Arc::new(identity))),
+        ..context()
+    }
+}
+
 impl Client {
     pub(crate) async fn open(
         engine: &ArcEngine,
@@ -75,6 +88,10 @@ impl Client {
             service: server.service(),
             server,
         }
+    }
+
+    pub(crate) async fn ask_as<C: Call>(&self, call: C, context: Context) -> Result<C::Answer, Error> {
+        Ok(ask(&self.service, call, context, Body::empty()).await?.0)
     }
 
     pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Answer, Error> {

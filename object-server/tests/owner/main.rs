@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
+mod check;
 mod client;
 mod directory_quota;
 mod faults;
+mod jobs;
 mod mirror;
 mod tree;
 mod tree_faults;

@@ -37,7 +37,7 @@ struct Rows {
 
 /// A row of an object or of an explicit directory, with the `seq` of its last change.
 #[derive(Debug)]
-enum Row {
+pub(crate) enum Row {
     Object(u64, ObjectRow),
     /// The object of a directory's name beside it.
     Directory(u64, Option<ObjectRow>),
@@ -48,6 +48,13 @@ impl Row {
         match self {
             Self::Object(_, row) => Some(row),
             Self::Directory(_, row) => row.as_ref(),
+        }
+    }
+
+    pub(crate) fn object_mut(&mut self) -> Option<&mut ObjectRow> {
+        match self {
+            Self::Object(_, row) => Some(row),
+            Self::Directory(_, row) => row.as_mut(),
         }
     }
 
@@ -154,6 +161,27 @@ impl Mirror {
     /// How often rows were begun anew.
     pub(crate) fn fillings(&self) -> u64 {
         self.0.lock().fillings
+    }
+
+    /// Does something to the rows of a container behind everybody's back.
+    pub(crate) fn meddle(&self, container: &str, meddle: impl FnOnce(&mut BTreeMap<ObjectName, Row>)) {
+        let name = ContainerName::new(container).unwrap();
+        let mut state = self.0.lock();
+        let mut accounts = state.accounts.values_mut();
+        let rows = accounts.find_map(|rows| rows.containers.get_mut(&name));
+        meddle(rows.unwrap());
+    }
+
+    /// Loses a container with all its rows.
+    pub(crate) fn lose_container(&self, container: &str) {
+        let name = ContainerName::new(container).unwrap();
+        let mut state = self.0.lock();
+        assert!(
+            state
+                .accounts
+                .values_mut()
+                .any(|rows| rows.containers.remove(&name).is_some())
+        );
     }
 
     pub(crate) fn pages_served(&self) -> u64 {
@@ -269,9 +297,13 @@ impl State {
             Err(position) => Page::Behind(position),
             Ok(rows) => {
                 let objects = rows.containers.get(&list.container).into_iter().flatten();
+                let query = &list.query;
                 Page::Entries(
                     objects
                         .filter_map(|(name, row)| Some((name, row.object()?)))
+                        .filter(|(name, _)| name.as_str() > query.marker.as_str())
+                        .filter(|(name, _)| name.as_str().starts_with(&query.prefix))
+                        .take(query.limit)
                         .map(|(name, row)| {
                             container::Entry::Object(container::Object {
                                 name: name.clone(),
@@ -321,9 +353,13 @@ impl State {
         match self.rows(list.at_least) {
             Err(position) => Page::Behind(position),
             Ok(rows) => {
+                let query = &list.query;
                 let entries = rows
                     .containers
                     .iter()
+                    .filter(|(name, _)| name.as_str() > query.marker.as_str())
+                    .filter(|(name, _)| name.as_str().starts_with(&query.prefix))
+                    .take(query.limit)
                     .map(|(name, objects)| account::Entry::Container {
                         name: name.clone(),
                         objects: objects.values().filter_map(Row::object).count() as u64,

@@ -132,6 +132,16 @@ const ACTIONS: &[(&str, Door)] = &[
     ("quota/list", Administrators("{}")),
     ("policy/fetch", Nobody),
     ("policy/restore", Nobody),
+    (
+        "check/run",
+        Administrators(r#"{"account": "AUTH_test", "repair": true}"#),
+    ),
+    ("check/rebuild", Administrators(r#"{"account": "AUTH_test"}"#)),
+    (
+        "check/adopt",
+        Administrators(r#"{"account": "AUTH_test", "container": "c"}"#),
+    ),
+    ("check/accounts", Administrators("{}")),
 ];
 
 /// All filters in the order of their table, and where in this matrix each one's part is seen.

@@ -85,6 +85,10 @@ fn is_for_administrators(action: &Action) -> bool {
             | Action::QuotaList(_)
             | Action::RecordList(_)
             | Action::SearchFind(_)
+            | Action::CheckRun(_)
+            | Action::CheckRebuild(_)
+            | Action::CheckAdopt(_)
+            | Action::CheckAccounts(_)
     )
 }
 

@@ -62,7 +62,7 @@ pub(super) fn is_read(action: &Action) -> bool {
             let verb = other.name().rsplit('/').next().unwrap_or_default();
             matches!(
                 verb,
-                "get" | "head" | "list" | "show" | "rules" | "fetch" | "tree" | "find"
+                "get" | "head" | "list" | "show" | "rules" | "fetch" | "tree" | "find" | "accounts"
             )
         }
     }

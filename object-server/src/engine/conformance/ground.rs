@@ -358,6 +358,7 @@ pub(crate) fn attributes(data: &[u8]) -> ObjectAttributes {
         properties: Properties::new(),
         listing: None,
         state: State::Enabled,
+        counted: None,
     }
 }
 

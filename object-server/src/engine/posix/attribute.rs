@@ -199,6 +199,7 @@ impl Store {
         let attributes = ObjectAttributes {
             id: own.id,
             state: own.state,
+            counted: Some(own.size),
             ..foreign(name, stat)
         };
         Ok(Read {
@@ -325,6 +326,7 @@ fn foreign(name: &ObjectName, stat: &Stat) -> ObjectAttributes {
         properties: common::Properties::new(),
         listing: None,
         state: node::State::default(),
+        counted: None,
     }
 }
 

@@ -308,6 +308,7 @@ impl Store {
         let mut new = revise(&present.attributes)?;
         new.size = attribute::size(&stat);
         new.modified = attribute::modified(&stat);
+        new.counted = None;
         self.pass("revise:before_write")?;
         self.write_attributes(&file, &node::encode(&new))?;
         self.pass("revise:after_write")?;

@@ -85,6 +85,7 @@ fn attributes(delete_at: Option<Timestamp>) -> ObjectAttributes {
         properties: Properties::new(),
         listing: None,
         state: State::Enabled,
+        counted: None,
     }
 }
 

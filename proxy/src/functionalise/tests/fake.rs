@@ -106,6 +106,7 @@ fn queued(account: common::name::AccountName) -> job::Job {
         error: None,
         created: Timestamp::from_seconds(1_600_000_000),
         ended: None,
+        report: None,
     }
 }
 

@@ -1,0 +1,146 @@
+//! The data of an object: whether somebody else put or changed it, and, in a deep check, whether it is what was stored.
+
+use std::sync::Arc;
+
+use common::functional::Context;
+use common::functional::check::Kind;
+use common::functional::object::Path;
+use common::{Clock, Error};
+
+use super::compare::Comparison;
+use crate::jobs::End;
+use crate::node::ObjectAttributes;
+use crate::object::{Adopted, Pace, digest};
+use crate::owner::{Container, Owner};
+
+/// How the data of an object is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// As it was stored; or it is gone, or was replaced meanwhile.
+    Good,
+    /// It is not what was stored.
+    Damaged(Damage),
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+/// Data that is not what was stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The `ETag` that it should have.
+    pub(crate) stored: String,
+    /// The one it has.
+    pub(crate) found: String,
+    /// What storage knows the object by.
+    pub(crate) identity: u64,
+}
+
+impl Owner {
+    /// Reads all data of an object and compares it with its `ETag`.
+    ///
+    /// # Errors
+    /// When the storage as a whole cannot be used.
+    pub(crate) async fn examine(&self, path: &Path, pace: &Pace) -> Result<Data, Error> {
+        let Some(identity) = self.engine.identity(path).await? else {
+            return Ok(Data::Good);
+        };
+        let (attributes, reader) = match self.engine.open(path).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(Data::Good),
+            Err(error) => return Ok(Data::Unreadable(error.to_string())),
+        };
+        if attributes.is_unhashed() {
+            return Ok(Data::Good);
+        }
+        let failure = match digest(reader, pace).await {
+            Ok((size, etag)) if (size, &etag) == (attributes.size, &attributes.etag) => {
+                return Ok(Data::Good);
+            }
+            Ok((_, etag)) => Data::Damaged(Damage {
+                stored: attributes.etag.to_string(),
+                found: etag.to_string(),
+                identity,
+            }),
+            Err(error) => Data::Unreadable(error.to_string()),
+        };
+        // Who changes a file by other means does so while it is read, too; that is another matter.
+        let now = self.engine.stat(path).await?;
+        let is_the_same = now.is_some_and(|now| {
+            (now.id, now.size, now.modified) == (attributes.id, attributes.size, attributes.modified)
+                && now.etag == attributes.etag
+        });
+        Ok(if is_the_same { failure } else { Data::Good })
+    }
+}
+
+impl Comparison<'_> {
+    /// Looks at an object by itself.
+    pub(super) async fn examine(
+        &mut self,
+        container: &Arc<Container>,
+        path: &Path,
+        attributes: &ObjectAttributes,
+    ) -> Result<(), End> {
+        if attributes.is_unhashed() {
+            return self.adopt(container, path, attributes).await;
+        }
+        if !self.deep {
+            return Ok(());
+        }
+        let pace = Pace::new(0);
+        let examined = self.owner.examine(path, &pace);
+        match self.handle.unless_ended(examined).await?? {
+            Data::Good => {}
+            Data::Damaged(damage) => {
+                let is_kept_aside = self.repair && self.quarantine(container, path, &damage).await;
+                let (stored, found) = (damage.stored, damage.found);
+                self.note(Kind::Damaged, path, Some(found), Some(stored), is_kept_aside);
+            }
+            Data::Unreadable(error) => self.note(Kind::Unreadable, path, Some(error), None, false),
+        }
+        Ok(())
+    }
+
+    async fn quarantine(&self, container: &Arc<Container>, path: &Path, damage: &Damage) -> bool {
+        let quarantining = self
+            .owner
+            .quarantine_object(self.account, container, path, damage.identity);
+        quarantining.await.unwrap_or_else(|error| {
+            self.handle.note_failure(|| format!("{}: {error}", path.object));
+            false
+        })
+    }
+
+    async fn adopt(
+        &mut self,
+        container: &Arc<Container>,
+        path: &Path,
+        attributes: &ObjectAttributes,
+    ) -> Result<(), End> {
+        let kind = match attributes.is_adopted() {
+            true => Kind::ChangedFile,
+            false => Kind::ForeignFile,
+        };
+        let mut is_repaired = false;
+        if self.repair {
+            let context = Context::internal("check", Clock::now());
+            let pace = Pace::new(0);
+            let adopting = self
+                .owner
+                .adopt_object(self.account, container, path, &context, &pace);
+            match self.handle.unless_ended(adopting).await? {
+                Ok(Adopted::NotNeeded) => return Ok(()),
+                Ok(adopted) => is_repaired = adopted == Adopted::Done,
+                Err(error) => self.handle.note_failure(|| format!("{}: {error}", path.object)),
+            }
+        }
+        self.note(
+            kind,
+            path,
+            Some(format!("{} bytes", attributes.size)),
+            None,
+            is_repaired,
+        );
+        Ok(())
+    }
+}

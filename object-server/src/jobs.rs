@@ -1,0 +1,348 @@
+//! Jobs: what takes longer than a request may, done in the background.
+//!
+//! A job is a file from the moment it is answered with, so it survives a restart: what had not ended is then begun anew,
+//! and each kind is made so that it does nothing twice. At most [`MAX_RUNNING`] run at once, the others wait their turn.
+//! Only jobs that have not ended are in memory; the last [`MAX_ENDED`] of an account are read from their files.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::functional::Context;
+use common::functional::job::{Cancel, Job, Jobs as JobList, List, Show, State};
+use common::{Clock, Error};
+use futures::future::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::owner::{Account, Owner};
+
+mod handle;
+mod store;
+mod work;
+
+use handle::Signal;
+pub(crate) use handle::{End, Handle};
+use store::{Stored, new_id};
+pub(crate) use work::Work;
+
+/// So many run at once.
+const MAX_RUNNING: usize = 2;
+/// So many wait for these, at most.
+const MAX_WAITING: usize = 1000;
+/// So many that ended are kept of each account.
+const MAX_ENDED: usize = 100;
+/// How often the progress of a running job is written down.
+const WRITE_DOWN: Duration = Duration::from_secs(5);
+/// So long it is waited for a job that was told to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The jobs of all accounts that have not ended.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    state_directory: PathBuf,
+    state: Mutex<Standing>,
+    /// How many run.
+    running: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Standing {
+    active: HashMap<String, Handle>,
+    waiting: VecDeque<String>,
+    is_closed: bool,
+}
+
+/// What a job is to be.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// What it does.
+    pub(crate) work: Work,
+    /// What it does it to.
+    pub(crate) source: Option<String>,
+    /// Where to.
+    pub(crate) destination: Option<String>,
+}
+
+impl Jobs {
+    pub(crate) fn new(state_directory: PathBuf) -> Self {
+        Self {
+            state_directory,
+            state: Mutex::default(),
+            running: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells all running jobs to stop, and waits a bounded time until they have. They go on after the next start.
+    pub(crate) async fn close(&self) {
+        let active: Vec<_> = {
+            let mut state = self.state.lock();
+            state.is_closed = true;
+            state.active.values().cloned().collect()
+        };
+        for handle in active {
+            handle.signal(Signal::Stop);
+        }
+        let mut running = self.running.subscribe();
+        // The sender lives as long as this does.
+        if tokio::time::timeout(PATIENCE, running.wait_for(|running| *running == 0))
+            .await
+            .is_err()
+        {
+            tracing::warn!("a job did not stop in time; it begins anew at the next start");
+        }
+    }
+
+    fn find(&self, id: &str) -> Option<Handle> {
+        self.state.lock().active.get(id).cloned()
+    }
+
+    /// Takes a job on.
+    ///
+    /// # Errors
+    /// 503 when too many wait.
+    fn enqueue(&self, id: String, handle: Handle) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Error::unavailable("the server is closing", None));
+        }
+        if state.waiting.len() >= MAX_WAITING {
+            let why = "too many jobs wait for their turn";
+            return Err(Error::unavailable(why, Some(Duration::from_secs(60))));
+        }
+        state.waiting.push_back(id.clone());
+        state.active.insert(id, handle);
+        Ok(())
+    }
+
+    /// The next job to run, when there is room for it.
+    fn next(&self) -> Option<Handle> {
+        let mut state = self.state.lock();
+        if state.is_closed || *self.running.borrow() >= MAX_RUNNING {
+            return None;
+        }
+        let id = state.waiting.pop_front()?;
+        let handle = state.active.get(&id).cloned();
+        self.running.send_modify(|running| *running += 1);
+        handle
+    }
+
+    /// Takes a job out of the queue, if it waits there.
+    fn withdraw(&self, id: &str) -> bool {
+        let mut state = self.state.lock();
+        let before = state.waiting.len();
+        state.waiting.retain(|waiting| waiting != id);
+        state.waiting.len() < before
+    }
+
+    async fn write_down(&self, stored: Stored) -> Result<(), Error> {
+        store::save(&self.state_directory, stored).await
+    }
+}
+
+impl Owner {
+    /// Begins a job of `account` on behalf of who asked in `context`. It is on the disk when this answers.
+    ///
+    /// # Errors
+    /// 503 when too many wait; what the disk fails with.
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        account: &Account,
+        wanted: Wanted,
+        context: &Context,
+    ) -> Result<Job, Error> {
+        let id = new_id()?;
+        let job = Job {
+            id: id.clone(),
+            account: account.name.clone(),
+            kind: wanted.work.kind().to_owned(),
+            source: wanted.source,
+            destination: wanted.destination,
+            state: State::Queued,
+            done: 0,
+            total: None,
+            bytes: 0,
+            errors: 0,
+            error: None,
+            created: context.timestamp,
+            ended: None,
+            report: None,
+        };
+        let stored = Stored {
+            job: job.clone(),
+            account_id: account.account_id,
+            work: wanted.work,
+            context: context.clone(),
+        };
+        let handle = Handle::new(stored.clone());
+        self.jobs.enqueue(id.clone(), handle)?;
+        if let Err(error) = self.jobs.write_down(stored).await {
+            self.jobs.withdraw(&id);
+            self.jobs.state.lock().active.remove(&id);
+            return Err(error);
+        }
+        self.start_jobs();
+        Ok(job)
+    }
+
+    /// Takes up again what an earlier process had not ended.
+    pub(crate) async fn resume_jobs(self: &Arc<Self>) -> Result<(), Error> {
+        for mut stored in store::unended(&self.jobs.state_directory).await? {
+            stored.job.begin_anew();
+            let id = stored.job.id.clone();
+            if let Err(error) = self.jobs.enqueue(id.clone(), Handle::new(stored)) {
+                tracing::warn!(job = id, %error, "a job could not be taken up again; it waits for the next start");
+            }
+        }
+        self.start_jobs();
+        Ok(())
+    }
+
+    pub(crate) async fn show_job(&self, show: Show, context: &Context) -> Result<Job, Error> {
+        let account = self.account(&show.account).await?.ok_or_else(Error::not_found)?;
+        let stored = self.job(&account, &show.id).await?;
+        stored
+            .filter(|stored| stored.is_for(context))
+            .map(|stored| stored.job)
+            .ok_or_else(Error::not_found)
+    }
+
+    pub(crate) async fn list_jobs(&self, list: List, context: &Context) -> Result<JobList, Error> {
+        let account = self.account(&list.account).await?.ok_or_else(Error::not_found)?;
+        let mut found = store::all(&self.jobs.state_directory, account.account_id).await?;
+        for stored in &mut found {
+            if let Some(handle) = self.jobs.find(&stored.job.id) {
+                *stored = handle.stored();
+            }
+        }
+        found.retain(|stored| stored.is_for(context));
+        found.sort_by_key(|stored| std::cmp::Reverse(stored.job.created));
+        let jobs = found.into_iter().map(|stored| Job {
+            report: None,
+            ..stored.job
+        });
+        Ok(JobList { jobs: jobs.collect() })
+    }
+
+    /// Ends a job. It is answered as it then stands: mostly it has ended.
+    pub(crate) async fn cancel_job(
+        self: &Arc<Self>,
+        cancel: Cancel,
+        context: &Context,
+    ) -> Result<Job, Error> {
+        let show = Show {
+            account: cancel.account,
+            id: cancel.id,
+        };
+        let job = self.show_job(show, context).await?;
+        let Some(handle) = self.jobs.find(&job.id) else {
+            return Ok(job);
+        };
+        handle.signal(Signal::Cancel);
+        if self.jobs.withdraw(&job.id) {
+            self.end_job(&handle, Err(End::Cancelled)).await;
+        } else {
+            handle.ended(PATIENCE).await;
+        }
+        Ok(handle.stored().job)
+    }
+
+    async fn job(&self, account: &Account, id: &str) -> Result<Option<Stored>, Error> {
+        if let Some(handle) = self.jobs.find(id) {
+            let stored = handle.stored();
+            return Ok((stored.account_id == account.account_id).then_some(stored));
+        }
+        store::load(&self.jobs.state_directory, account.account_id, id).await
+    }
+
+    fn start_jobs(self: &Arc<Self>) {
+        while let Some(handle) = self.jobs.next() {
+            tokio::spawn(Arc::clone(self).run_job(handle));
+        }
+    }
+
+    async fn run_job(self: Arc<Self>, handle: Handle) {
+        handle.change(|job| job.state = State::Running);
+        let working = Arc::clone(&self).work_on(handle.clone());
+        // A panic in here would keep the place of the job for ever.
+        let working = std::panic::AssertUnwindSafe(working).catch_unwind();
+        let mut working = std::pin::pin!(working);
+        let outcome = loop {
+            self.save_job(&handle).await;
+            tokio::select! {
+                outcome = &mut working => break outcome,
+                () = tokio::time::sleep(WRITE_DOWN) => {}
+            }
+        };
+        let outcome = outcome.unwrap_or_else(|_| Err(End::Failed(Error::internal("the job panicked"))));
+        self.end_job(&handle, outcome).await;
+        self.jobs.running.send_modify(|running| *running -= 1);
+        self.start_jobs();
+    }
+
+    async fn work_on(self: Arc<Self>, handle: Handle) -> Result<(), End> {
+        let stored = handle.stored();
+        let account = self.account(&stored.job.account).await?;
+        let account = account.filter(|account| account.account_id == stored.account_id);
+        let account = account.ok_or_else(|| End::Failed(Error::not_found()))?;
+        work::run(&self, &account, stored, &handle).await
+    }
+
+    /// Writes down how a job ended, unless it only stopped.
+    async fn end_job(&self, handle: &Handle, outcome: Result<(), End>) {
+        let state = match outcome {
+            Ok(()) => State::Done,
+            Err(End::Cancelled) => State::Cancelled,
+            Err(End::Stopped) => {
+                self.save_job(handle).await;
+                return;
+            }
+            Err(End::Failed(error)) => {
+                let (account, id) = (handle.stored().job.account, handle.stored().job.id);
+                tracing::warn!(%account, id, %error, "a job failed");
+                handle.change(|job| {
+                    let text = error.text().map_or_else(|| error.to_string(), str::to_owned);
+                    job.error.get_or_insert(text);
+                });
+                State::Failed
+            }
+        };
+        // Whoever sees that it has ended sees all that follows from it.
+        let mut stored = handle.stored();
+        stored.job.state = state;
+        stored.job.ended = Some(Clock::now());
+        let (job, account_id) = (stored.job.clone(), stored.account_id);
+        if let Err(error) = self.jobs.write_down(stored).await {
+            tracing::warn!(job = job.id, %error, "the end of a job could not be written down; it begins anew at the next start");
+        }
+        let pruned = store::prune(&self.jobs.state_directory, account_id, MAX_ENDED).await;
+        if let Err(error) = pruned {
+            tracing::warn!(%error, "jobs that ended long ago could not be removed");
+        }
+        handle.change(|kept| kept.clone_from(&job));
+        self.jobs.state.lock().active.remove(&job.id);
+        handle.say_ended();
+    }
+
+    async fn save_job(&self, handle: &Handle) {
+        let stored = handle.stored();
+        let id = stored.job.id.clone();
+        if let Err(error) = self.jobs.write_down(stored).await {
+            tracing::warn!(job = id, %error, "the progress of a job could not be written down");
+        }
+    }
+}
+
+/// What a job that begins anew has not done yet.
+trait BeginAnew {
+    fn begin_anew(&mut self);
+}
+
+impl BeginAnew for Job {
+    fn begin_anew(&mut self) {
+        self.state = State::Queued;
+        (self.done, self.bytes, self.errors) = (0, 0, 0);
+        (self.total, self.error, self.report) = (None, None, None);
+    }
+}

@@ -1,0 +1,146 @@
+//! A job in memory: how far it is, and whether it is to go on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::Error;
+use common::functional::check::Report;
+use common::functional::job::Job;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::store::Stored;
+
+/// Why a job did not do all.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Somebody ended it.
+    Cancelled,
+    /// The server ends; it goes on at the next start.
+    Stopped,
+    /// It could not.
+    Failed(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<crate::engine::EngineError> for End {
+    fn from(error: crate::engine::EngineError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a job is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    GoOn,
+    Cancel,
+    Stop,
+}
+
+/// A job that has not ended, shared between who does it and who looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    stored: Mutex<Stored>,
+    signal: watch::Sender<Signal>,
+    has_ended: watch::Sender<bool>,
+}
+
+impl Handle {
+    pub(super) fn new(stored: Stored) -> Self {
+        Self(Arc::new(Inner {
+            stored: Mutex::new(stored),
+            signal: watch::Sender::new(Signal::GoOn),
+            has_ended: watch::Sender::new(false),
+        }))
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        self.0.stored.lock().clone()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Job)) {
+        change(&mut self.0.stored.lock().job);
+    }
+
+    /// The first word counts: what was cancelled is not stopped any more.
+    pub(super) fn signal(&self, signal: Signal) {
+        self.0.signal.send_if_modified(|now| {
+            let is_first = *now == Signal::GoOn;
+            if is_first {
+                *now = signal;
+            }
+            is_first
+        });
+    }
+
+    pub(super) fn say_ended(&self) {
+        self.0.has_ended.send_replace(true);
+    }
+
+    /// Waits at most `wait` until it has ended.
+    pub(super) async fn ended(&self, wait: Duration) {
+        let mut has_ended = self.0.has_ended.subscribe();
+        let _in_time = tokio::time::timeout(wait, has_ended.wait_for(|ended| *ended)).await;
+    }
+
+    /// Whether the job is to go on.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check(&self) -> Result<(), End> {
+        match *self.0.signal.borrow() {
+            Signal::GoOn => Ok(()),
+            Signal::Cancel => Err(End::Cancelled),
+            Signal::Stop => Err(End::Stopped),
+        }
+    }
+
+    /// Waits for something as long as the job is to go on.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) async fn unless_ended<T>(&self, awaited: impl Future<Output = T>) -> Result<T, End> {
+        let mut signal = self.0.signal.subscribe();
+        tokio::select! {
+            done = awaited => Ok(done),
+            _ = signal.wait_for(|signal| *signal != Signal::GoOn) => {
+                self.check()?;
+                Err(End::Stopped)
+            }
+        }
+    }
+
+    /// So many objects there are to do.
+    pub(crate) fn expect(&self, total: u64) {
+        self.change(|job| job.total = Some(total));
+    }
+
+    /// So many objects and bytes are done further.
+    pub(crate) fn advance(&self, objects: u64, bytes: u64) {
+        self.change(|job| {
+            job.done += objects;
+            job.bytes += bytes;
+        });
+    }
+
+    /// An object could not be done.
+    pub(crate) fn note_failure(&self, failure: impl FnOnce() -> String) {
+        self.change(|job| {
+            job.errors += 1;
+            job.error.get_or_insert_with(failure);
+        });
+    }
+
+    /// What was found so far.
+    pub(crate) fn report(&self, report: Report) {
+        self.change(|job| job.report = Some(Box::new(report)));
+    }
+}

@@ -1,0 +1,172 @@
+//! Jobs on disk: `accounts/<account_id>/jobs/<id>`, one file each.
+//!
+//! A file is `stobjjob`, the version 1 and the CRC-32C of the rest as little-endian u32, then a JSON object. It is replaced
+//! whole. One that is not whole, or of another version, is left alone and logged.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use common::functional::Context;
+use common::functional::job::Job;
+use common::{Error, Outcome};
+use serde::{Deserialize, Serialize};
+
+use super::Work;
+use crate::durable;
+
+/// A job as it is written down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    /// What everybody sees of it.
+    pub(crate) job: Job,
+    /// The account's number: the job is of this account, not of a later one of its name.
+    pub(crate) account_id: u64,
+    /// What it does.
+    pub(crate) work: Work,
+    /// Who asked for it.
+    pub(crate) context: Context,
+}
+
+impl Stored {
+    /// Whether who asks may know of it: what administrators do with an account is not its owner's business.
+    pub(super) fn is_for(&self, context: &Context) -> bool {
+        !self.work.is_for_administrators() || context.authority.caller().is_administrator()
+    }
+}
+
+const MAGIC: &[u8; 8] = b"stobjjob";
+const VERSION: u32 = 1;
+const HEADER: usize = 16;
+/// More files than this are not looked at in a directory.
+const MAX_FILES: usize = 10_000;
+
+/// The name of a new job: 16 hexadecimal digits.
+pub(super) fn new_id() -> Result<String, Error> {
+    Ok(format!("{:016x}", getrandom::u64().map_err(Error::internal)?))
+}
+
+/// Writes a job down, durably.
+pub(super) async fn save(state_directory: &Path, stored: Stored) -> Result<(), Error> {
+    let directory = directory(state_directory, stored.account_id);
+    blocking(move || {
+        durable::make_directory(&directory)?;
+        let json = serde_json::to_vec(&stored)?;
+        durable::replace(&directory.join(&stored.job.id), &[&header(&json), &json]).map(drop)
+    })
+    .await
+}
+
+/// Reads one; `None`: there is no such job.
+pub(super) async fn load(state_directory: &Path, account_id: u64, id: &str) -> Result<Option<Stored>, Error> {
+    if !is_id(id) {
+        return Ok(None);
+    }
+    let path = directory(state_directory, account_id).join(id);
+    blocking(move || read(&path)).await
+}
+
+/// All of an account.
+pub(super) async fn all(state_directory: &Path, account_id: u64) -> Result<Vec<Stored>, Error> {
+    let directory = directory(state_directory, account_id);
+    blocking(move || read_all(&directory)).await
+}
+
+/// Those of all accounts that have not ended, the oldest first.
+pub(super) async fn unended(state_directory: &Path) -> Result<Vec<Stored>, Error> {
+    let accounts = state_directory.join("accounts");
+    blocking(move || {
+        let mut found = Vec::new();
+        let entries = match std::fs::read_dir(&accounts) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            entries => entries?,
+        };
+        for entry in entries {
+            let jobs = read_all(&entry?.path().join("jobs"))?;
+            found.extend(jobs.into_iter().filter(|stored| !stored.job.state.has_ended()));
+        }
+        found.sort_by_key(|stored| stored.job.created);
+        Ok(found)
+    })
+    .await
+}
+
+/// Removes all but the last `kept` of those that ended.
+pub(super) async fn prune(state_directory: &Path, account_id: u64, kept: usize) -> Result<(), Error> {
+    let directory = directory(state_directory, account_id);
+    blocking(move || {
+        let mut ended = read_all(&directory)?;
+        ended.retain(|stored| stored.job.state.has_ended());
+        ended.sort_by_key(|stored| std::cmp::Reverse(stored.job.ended));
+        for stored in ended.iter().skip(kept) {
+            std::fs::remove_file(directory.join(&stored.job.id))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn directory(state_directory: &Path, account_id: u64) -> PathBuf {
+    state_directory
+        .join("accounts")
+        .join(account_id.to_string())
+        .join("jobs")
+}
+
+fn is_id(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn header(json: &[u8]) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[12..].copy_from_slice(&crc32c::crc32c(json).to_le_bytes());
+    header
+}
+
+fn read_all(directory: &Path) -> io::Result<Vec<Stored>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries.take(MAX_FILES) {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_id) {
+            found.extend(read(&entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> io::Result<Option<Stored>> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    let stored = bytes
+        .split_first_chunk::<HEADER>()
+        .filter(|(found, json)| **found == header(json))
+        .and_then(|(_, json)| serde_json::from_slice(json).ok());
+    if stored.is_none() {
+        tracing::warn!(file = %path.display(), "this is no job that can be read; it is left alone");
+    }
+    Ok(stored)
+}
+
+async fn blocking<T: Send + 'static>(
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(job).await.map_err(Error::internal)?;
+    done.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => Error::new(Outcome::InsufficientStorage).caused_by(error),
+        _ => Error::unavailable(error, None),
+    })
+}

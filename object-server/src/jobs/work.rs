@@ -1,0 +1,54 @@
+//! What jobs do, by kind.
+
+use std::sync::Arc;
+
+use common::functional::check::{Adopt, Run};
+use serde::{Deserialize, Serialize};
+
+use super::store::Stored;
+use super::{End, Handle};
+use crate::owner::{Account, Owner};
+
+/// What a job does, with all it must know to begin anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Work {
+    /// Compares storage, mirror and counters.
+    Check(Run),
+    /// Fills the mirror anew.
+    Rebuild,
+    /// Takes in files that were put there by other means.
+    Adopt(Adopt),
+}
+
+impl Work {
+    /// As it stands in a job.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Rebuild => "rebuild",
+            Self::Adopt(_) => "adopt",
+        }
+    }
+
+    /// Whether only administrators hear of it.
+    pub(super) const fn is_for_administrators(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Rebuild | Self::Adopt(_) => true,
+        }
+    }
+}
+
+/// Does it.
+pub(super) async fn run(
+    owner: &Arc<Owner>,
+    account: &Arc<Account>,
+    stored: Stored,
+    handle: &Handle,
+) -> Result<(), End> {
+    match &stored.work {
+        Work::Check(run) => crate::check::run(owner, account, run, handle).await,
+        Work::Rebuild => crate::check::rebuild(owner, account, handle).await,
+        Work::Adopt(adopt) => crate::check::adopt(owner, account, adopt, &stored.context, handle).await,
+    }
+}
