@@ -12,10 +12,13 @@ use proxy::serve::Part;
 use tokio::runtime::Runtime;
 
 mod administered;
+mod check;
 mod config_check;
 mod cp;
 mod firewall;
+mod following;
 mod get;
+mod import;
 mod jobs;
 mod ls;
 mod mkdir;
@@ -77,6 +80,21 @@ enum Command {
     /// as that user, who must be an administrator; without them the database of the configuration is read.
     #[command(subcommand)]
     Record(record::Command),
+    /// Compare storage with the database and the counters, and mend what differs, while the server goes on.
+    ///
+    /// Changes under way are no differences. The running server that `ST_AUTH` names is asked, as the administrator of
+    /// `ST_USER` and `ST_KEY`. Ctrl-C ends the check.
+    Check(check::Check),
+    /// Fill the database's mirror of storage anew, while the server goes on.
+    ///
+    /// All rows of an account are dropped and made again from storage; meanwhile listings read the storage. The running
+    /// server is asked, as with `stobj check`.
+    Rebuild(check::RebuildAll),
+    /// Take a directory tree into a container: copy it, or adopt it where it lies.
+    ///
+    /// The running server that `ST_AUTH` names is asked, as the administrator of `ST_USER` and `ST_KEY`.
+    #[command(after_help = import::HELP)]
+    Import(Box<import::Import>),
     /// Upload files, directories and standard input.
     #[command(after_help = put::HELP)]
     Put(Box<put::Put>),
@@ -152,6 +170,9 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Firewall(command)) => firewall::run(command),
         Some(Command::Quota(command)) => quota::run(command),
         Some(Command::Record(command)) => record::run(command),
+        Some(Command::Check(arguments)) => return ended(check::run(&arguments)),
+        Some(Command::Rebuild(arguments)) => return ended(check::run_rebuild(&arguments)),
+        Some(Command::Import(arguments)) => return ended(import::run(*arguments)),
         Some(Command::Put(put)) => remote::run(put::run(*put)),
         Some(Command::Get(get)) => remote::run(get::run(*get)),
         Some(Command::Ls(ls)) => remote::run(ls::run(ls)),
@@ -174,6 +195,14 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(remote::code_of(&error))
         }
     }
+}
+
+/// The end of what says itself how it went; 2 where it could not be done.
+fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        remote::complain(&format!("stobj: {}", remote::printable(&format!("{error:#}"))));
+        ExitCode::from(2)
+    })
 }
 
 /// What a subcommand's requests run on.
@@ -251,6 +280,44 @@ mod tests {
             &["stobj", "record", "list", "--json", "--csv"],
             &["stobj", "record", "list", "--since", "yesterday"],
             &["stobj", "fly"],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn commands_that_check_and_import_are_read() {
+        for line in [
+            &["stobj", "check"][..],
+            &[
+                "stobj",
+                "check",
+                "--account",
+                "a",
+                "--account",
+                "b",
+                "--deep",
+                "--repair",
+                "--json",
+            ],
+            &["stobj", "rebuild", "--account", "a"],
+            &[
+                "stobj",
+                "import",
+                "/x",
+                "--account",
+                "a",
+                "--container",
+                "c",
+                "--in-place",
+            ],
+        ] {
+            assert!(Arguments::try_parse_from(line).is_ok(), "{line:?}");
+        }
+        for line in [
+            &["stobj", "import", "/x", "--account", "a"][..],
+            &["stobj", "check", "--account", ""],
+            &["stobj", "rebuild", "--deep"],
         ] {
             assert!(Arguments::try_parse_from(line).is_err(), "{line:?}");
         }

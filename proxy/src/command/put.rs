@@ -19,7 +19,7 @@ use super::remote::{
 };
 use walk::Found;
 
-mod walk;
+pub(super) mod walk;
 
 /// So much of standard input is read at once.
 const CHUNK: usize = 256 * 1024;

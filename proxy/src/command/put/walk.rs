@@ -8,18 +8,18 @@ use tokio::sync::mpsc::Sender;
 
 /// A file.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) path: PathBuf,
+pub(in crate::command) struct Found {
+    pub(in crate::command) path: PathBuf,
     /// How it is called below the destination.
-    pub(super) name: String,
-    pub(super) bytes: u64,
+    pub(in crate::command) name: String,
+    pub(in crate::command) bytes: u64,
 }
 
 /// Something that cannot be stored.
 #[derive(Debug)]
-pub(super) struct Unusable {
-    pub(super) path: PathBuf,
-    pub(super) error: io::Error,
+pub(in crate::command) struct Unusable {
+    pub(in crate::command) path: PathBuf,
+    pub(in crate::command) error: io::Error,
 }
 
 /// Nobody wants any more.
@@ -29,7 +29,7 @@ type Wanted = Result<(), Unwanted>;
 
 /// Sends all files of the sources, in the order of their names, as fast as they are taken; it blocks meanwhile. Links to files are
 /// followed, links to directories are not, as they may lead in circles.
-pub(super) fn walk(sources: &[PathBuf], found: &Sender<Result<Found, Unusable>>) {
+pub(in crate::command) fn walk(sources: &[PathBuf], found: &Sender<Result<Found, Unusable>>) {
     for source in sources {
         if from_source(source, found).is_err() {
             return;
