@@ -137,6 +137,18 @@ impl MariaDb {
         }
     }
 
+    /// Starts it again if it has ended by itself, as it does when it cannot write to its disk.
+    pub async fn revive(&mut self) {
+        let ended = self.child.as_mut().is_none_or(|child| {
+            let status = child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        if ended {
+            self.child = None;
+            self.start_again().await;
+        }
+    }
+
     /// Ends it in good order.
     pub async fn stop(&mut self) {
         self.send(Signal::TERM);

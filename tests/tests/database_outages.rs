@@ -135,6 +135,7 @@ async fn nobody_notices_that_the_disk_of_the_database_is_full() {
     store.work().await;
     store.work().await;
     disk.relieve();
+    store.mariadb.revive().await;
     store.check().await;
 }
 

@@ -181,18 +181,35 @@ async fn a_torn_or_forged_snapshot_is_passed_over() {
     server.login("test:joe", "secret").await;
 }
 
+/// SQLite's; of a server that has ended mostly only the first is left.
+const DATABASE_FILES: [&str; 3] = ["stobj.sqlite", "stobj.sqlite-wal", "stobj.sqlite-shm"];
+
+fn files_of_the_database(data: &Path) -> Vec<Option<Vec<u8>>> {
+    DATABASE_FILES
+        .iter()
+        .map(|file| fs::read(data.join(file)).ok())
+        .collect()
+}
+
 #[tokio::test]
 async fn a_database_of_an_older_day_lets_nobody_in_again() {
     let server = Server::builder().database(Database::Sqlite).start().await;
     assert_eq!(put_user(&admin(&server).await, ANN).await, 200);
     let builder = server.stop().await;
-    let file = builder.data().join("stobj.sqlite");
-    let older = fs::read(&file).expect("the data are ours");
+    let data = builder.data();
+    let older = files_of_the_database(&data);
     let server = builder.start().await;
     let other = r#"{"account": "test", "name": "ann", "password": "another"}"#;
     assert_eq!(put_user(&admin(&server).await, other).await, 200);
     let builder = server.stop().await;
-    fs::write(&file, older).expect("the data are ours");
+    for (file, bytes) in DATABASE_FILES.iter().zip(older) {
+        let file = data.join(file);
+        match bytes {
+            Some(bytes) => fs::write(file, bytes).expect("the data are ours"),
+            // It may never have been there.
+            None => drop(fs::remove_file(file)),
+        }
+    }
     let server = builder.start().await;
     server.login("test:ann", "another").await;
     let former = server.client().ask_for_token("test:ann", "secret").await;
