@@ -97,6 +97,10 @@ impl Cluster {
             database: Database::wanted().create().await,
         };
         cluster.start("account-server").await.end().await;
+        // It may have lived long enough to leave behind who can log in; nobody shall know yet.
+        drop(std::fs::remove_dir_all(
+            cluster.directory.path().join("data/policy"),
+        ));
         cluster
     }
 
