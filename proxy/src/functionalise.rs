@@ -18,6 +18,7 @@ mod account;
 mod container;
 mod content_type;
 mod copying;
+mod directory_quota;
 mod expiry;
 mod framing;
 mod headers;

@@ -61,6 +61,13 @@ impl Target {
                 },
                 ..account(&set.account, Manage)
             },
+            // A directory is limited as a container is: by whoever may change that.
+            Action::QuotaSet(set) if set.directory.is_some() => {
+                container(&set.account, set.container.as_ref()?, Write)
+            }
+            Action::QuotaShow(show) if show.directory.is_some() => {
+                container(&show.account, show.container.as_ref()?, Read)
+            }
             Action::JobShow(show) => account(&show.account, Read),
             Action::JobList(list) => account(&list.account, Read),
             Action::JobCancel(cancel) => account(&cancel.account, Write),

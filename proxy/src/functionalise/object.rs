@@ -11,7 +11,9 @@ use http::{Response, StatusCode};
 
 use super::headers::{X_TIMESTAMP, empty, quote, set, set_delete_at, set_properties, set_text};
 use super::query::{Parameters, is_truthy};
-use super::{Exchange, content_type, copying, expiry, framing, metadata, multipart, state, tree};
+use super::{
+    Exchange, content_type, copying, directory_quota, expiry, framing, metadata, multipart, state, tree,
+};
 
 /// Answers a request to the object at `path`, whose method is one of the object's.
 pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> Result<Response<Body>, Error> {
@@ -43,6 +45,9 @@ pub(super) async fn answer(exchange: &Exchange<'_>, path: Path, body: Body) -> R
             )?
             .ok_or_else(|| Error::precondition_failed("COPY needs a Destination header"))?;
             Box::pin(copy(exchange, path, destination)).await
+        }
+        "POST" if directory_quota::is_wanted(exchange.headers()) => {
+            Box::pin(directory_quota::post(exchange, path)).await
         }
         "POST" => Box::pin(post(exchange, path)).await,
         _ if tree::is_recursive(exchange, &path)? => tree::remove(exchange, path).await,

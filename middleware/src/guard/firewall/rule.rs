@@ -253,7 +253,7 @@ fn method_of(action: &Action) -> Option<&'static str> {
         "get" | "list" | "show" => "GET",
         "head" => "HEAD",
         "put" => "PUT",
-        "post" | "state" => "POST",
+        "post" | "state" | "set" => "POST",
         "delete" | "cancel" => "DELETE",
         _ => return None,
     })

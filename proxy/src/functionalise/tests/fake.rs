@@ -1,7 +1,7 @@
 //! The functional service behind the edge.
 
 use common::functional::object::{self, Got, Info, Stored};
-use common::functional::{self, Action, Answer, Reply, fs, job, search};
+use common::functional::{self, Action, Answer, Reply, fs, job, quota, search};
 use common::functional::{account as accounts, container as containers};
 use common::range::{ByteRange, Resolved};
 use common::{Etag, Timestamp};
@@ -61,33 +61,44 @@ impl Fake {
                 properties: object_info().properties,
                 delete_at: Some(Timestamp::from_seconds(2_000_000_000)),
             }),
-            Action::FsMakeDirectory(_) => Answer::FsMakeDirectory(fs::MadeDirectory {}),
-            Action::FsMove(_) => Answer::FsMove(fs::Moved::Done { replaced: false }),
-            Action::FsRemoveDirectory(_) => Answer::FsRemoveDirectory(fs::RemovedDirectory {
-                objects: 3,
-                bytes: 14,
-            }),
-            Action::FsTree(tree) => Answer::FsTree(fs::TreeNode {
-                name: tree.container.to_string(),
-                kind: fs::TreeKind::Container,
-                objects: 3,
-                bytes: 14,
-                children: None,
-                next: None,
-            }),
-            Action::SearchFind(_) => Answer::SearchFind(search::Found {
-                results: Vec::new(),
-                cursor: None,
-            }),
-            Action::FsCopyDirectory(copy) => Answer::FsCopyDirectory(queued(copy.source.account)),
-            Action::JobShow(show) => Answer::JobShow(queued(show.account)),
-            Action::JobList(list) => Answer::JobList(job::Jobs {
-                jobs: vec![queued(list.account)],
-            }),
-            Action::JobCancel(cancel) => Answer::JobCancel(queued(cancel.account)),
-            other => panic!("{} is not asked by the edge", other.name()),
+            other => of_trees(other),
         };
         Ok(Reply::new(answer))
+    }
+}
+
+/// The answers to what is asked of directories, searches and jobs.
+fn of_trees(action: Action) -> Answer {
+    match action {
+        Action::FsMakeDirectory(_) => Answer::FsMakeDirectory(fs::MadeDirectory {}),
+        Action::FsMove(_) => Answer::FsMove(fs::Moved::Done { replaced: false }),
+        Action::FsRemoveDirectory(_) => Answer::FsRemoveDirectory(fs::RemovedDirectory {
+            objects: 3,
+            bytes: 14,
+        }),
+        Action::FsTree(tree) => Answer::FsTree(fs::TreeNode {
+            name: tree.container.to_string(),
+            kind: fs::TreeKind::Container,
+            objects: 3,
+            bytes: 14,
+            children: None,
+            next: None,
+        }),
+        Action::SearchFind(_) => Answer::SearchFind(search::Found {
+            results: Vec::new(),
+            cursor: None,
+        }),
+        Action::QuotaSet(set) => {
+            let limits = common::quota::Limits::default();
+            Answer::QuotaSet(quota::Quota::new(set.account, set.container, (0, 0), limits))
+        }
+        Action::FsCopyDirectory(copy) => Answer::FsCopyDirectory(queued(copy.source.account)),
+        Action::JobShow(show) => Answer::JobShow(queued(show.account)),
+        Action::JobList(list) => Answer::JobList(job::Jobs {
+            jobs: vec![queued(list.account)],
+        }),
+        Action::JobCancel(cancel) => Answer::JobCancel(queued(cancel.account)),
+        other => panic!("{} is not asked by the edge", other.name()),
     }
 }
 

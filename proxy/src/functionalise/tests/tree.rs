@@ -159,3 +159,38 @@ async fn jobs_are_looked_after() {
     assert!(matches!(edge.last(), Action::JobCancel(cancel) if cancel.id == "1f"));
     assert_eq!(edge.status("DELETE", "/v1/a", &[]).await, 405);
 }
+
+#[tokio::test]
+async fn a_directory_is_limited_by_a_post() {
+    let edge = Edge::new();
+    for (headers, limits) in [
+        (&[("x-directory-quota-bytes", "5")][..], (Some(Some(5)), None)),
+        (&[("x-directory-quota-count", "")], (None, Some(None))),
+        (
+            &[
+                ("x-directory-quota-count", "7"),
+                ("x-remove-directory-quota-bytes", "x"),
+            ],
+            (Some(None), Some(Some(7))),
+        ),
+    ] {
+        assert_eq!(
+            edge.status("POST", "/v1/a/c/d/", headers).await,
+            204,
+            "{headers:?}"
+        );
+        let Action::QuotaSet(set) = edge.last() else {
+            panic!("{:?}", edge.last());
+        };
+        assert_eq!((set.bytes, set.objects), limits);
+        assert_eq!(set.directory.unwrap().as_str(), "d/");
+    }
+    for (target, value) in [("/v1/a/c/d", "5"), ("/v1/a/c/d/", "-5"), ("/v1/a/c/d/", "many")] {
+        let headers = [("x-directory-quota-bytes", value)];
+        assert_eq!(
+            edge.status("POST", target, &headers).await,
+            400,
+            "{target} {value}"
+        );
+    }
+}
