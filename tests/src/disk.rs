@@ -22,13 +22,23 @@ impl Disk {
     /// One of so many MiB. `None`: this machine lets nobody mount one; then what needs it cannot be shown here, and that is
     /// said.
     pub fn of(size: u64) -> Option<Self> {
+        // Without a journal: a file system whose journal fails is of no use until somebody mounts it again.
+        Self::made(size, &["-O", "^has_journal"])
+    }
+
+    /// One that is whole again after a power cut, as disks of servers are.
+    pub fn journaled(size: u64) -> Option<Self> {
+        Self::made(size, &[])
+    }
+
+    fn made(size: u64, options: &[&str]) -> Option<Self> {
         let disk = Self::new(size)?;
         let image = File::create(disk.image()).expect("the temporary directory is ours");
         image
             .set_len(size << 20)
             .expect("the temporary directory has room");
         let mut make = command("mkfs.ext4");
-        make.args(["-q", "-m", "0"]).arg(disk.image());
+        make.args(["-q", "-m", "0"]).args(options).arg(disk.image());
         run(&mut make).expect("mkfs.ext4 is there (Debian: e2fsprogs)");
         disk.attach()
     }

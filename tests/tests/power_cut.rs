@@ -29,7 +29,9 @@ async fn cut(server: Server, disk: &Disk) -> Disk {
 
 #[tokio::test]
 async fn nothing_that_was_acknowledged_is_lost() {
-    let Some(mut disk) = Disk::of(SIZE) else { return };
+    let Some(mut disk) = Disk::journaled(SIZE) else {
+        return;
+    };
     let mut chance = Chance::new(5);
     let builder = Server::builder().shape(Shape::Single);
     let mut server = builder.clone().data_on(&disk).start().await;
@@ -68,7 +70,7 @@ async fn nothing_that_was_acknowledged_is_lost() {
 /// What shows that the power cut is one.
 #[tokio::test]
 async fn who_does_not_want_it_durable_loses_it() {
-    let Some(disk) = Disk::of(SIZE) else { return };
+    let Some(disk) = Disk::journaled(SIZE) else { return };
     let relaxed = "[object-server]\ndurability = \"relaxed\"";
     let builder = Server::builder().shape(Shape::Single).setting(relaxed);
     let server = builder.clone().data_on(&disk).start().await;

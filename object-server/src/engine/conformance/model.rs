@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use common::name::ObjectName;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -116,7 +117,9 @@ fn object_name() -> impl Strategy<Value = String> {
     let above = prop_oneof![1 => Just(String::new()), 3 => directory_name()];
     (above, last)
         .prop_map(|(above, last)| format!("{above}{last}"))
-        .prop_filter("names are not empty", |name| !name.is_empty())
+        .prop_filter("names are not empty, and not too long", |name| {
+            (1..=ObjectName::MAX_BYTES).contains(&name.len())
+        })
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -175,7 +178,19 @@ impl Run {
         }
     }
 
+    /// The owner sees to it that no name gets too long, so no engine is asked for that.
+    fn fits(&self, from: &(usize, String), to: &(usize, String)) -> bool {
+        let model = &self.models[from.0];
+        let names = model.objects.keys().cloned().chain(model.directories());
+        let below = names.filter(|name| name.starts_with(&from.1));
+        let longest = below.map(|name| name.len()).max().unwrap_or(0);
+        longest.saturating_sub(from.1.len()) + to.1.len() <= ObjectName::MAX_BYTES
+    }
+
     async fn rename(&mut self, from: &(usize, String), to: &(usize, String)) {
+        if !self.fits(from, to) {
+            return;
+        }
         let paths = (self.grounds[from.0].path(&from.1), self.grounds[to.0].path(&to.1));
         let is_directory = from.1.ends_with('/');
         let is_within =
