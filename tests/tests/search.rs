@@ -142,3 +142,69 @@ async fn what_was_moved_or_removed_is_found_where_it_is() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_search_shows_no_more_than_a_listing_of_what_is_off() {
+    let (server, client) = store().await;
+    let blue = [("meta.colour", "blue")];
+    assert_eq!(found(&client, "other", &blue).await, ["other/report-4.pdf"]);
+    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let post = admin.at_account("AUTH_test").post("other/report-4.pdf");
+    post.header("x-resource-state", "disable").await.expect(202);
+    until("nobody learns its metadata", || async {
+        found(&client, "other", &blue).await.is_empty()
+    })
+    .await;
+    assert_eq!(found(&client, "other", &[]).await, ["other/report-4.pdf"]);
+}
+
+#[tokio::test]
+async fn what_a_rule_keeps_from_somebody_is_not_to_be_found() {
+    let (server, _client) = store().await;
+    let rules = |rules: &[&str]| -> String {
+        let rule = |rule: &&str| format!("[[filter.firewall.rules]]\ndecision = \"deny\"\n{rule}\n");
+        rules.iter().map(rule).collect()
+    };
+    let ask = async |server: &Server, arguments: &str| -> u16 {
+        let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+        let request = admin.request_at(Method::POST, "/f/search/find");
+        request.body(arguments.to_owned()).await.status()
+    };
+    let objects = rules(&["methods = [\"GET\", \"HEAD\"]\npaths = [\"AUTH_test/other/report*\"]"]);
+    let server = server.stop().await.setting(&objects).start().await;
+    for (arguments, expected) in [
+        (r#"{"name": "report"}"#, 200),
+        (r#"{"name": "report", "account": "AUTH_test"}"#, 200),
+        (r#"{"meta": [["colour", "blue"]]}"#, 403),
+        (
+            r#"{"meta": [["colour", "blue"]], "account": "AUTH_test", "container": "other"}"#,
+            403,
+        ),
+        (
+            r#"{"meta": [["colour", "blue"]], "account": "AUTH_test", "container": "c"}"#,
+            200,
+        ),
+    ] {
+        assert_eq!(ask(&server, arguments).await, expected, "{arguments}");
+    }
+    let container = rules(&["methods = [\"GET\"]\npaths = [\"AUTH_test/other\"]"]);
+    let mut server = server;
+    server.reload(&container).await;
+    for (arguments, expected) in [
+        (r#"{"name": "report"}"#, 403),
+        (r#"{"name": "report", "account": "AUTH_test"}"#, 403),
+        (
+            r#"{"name": "report", "account": "AUTH_test", "container": "other"}"#,
+            403,
+        ),
+        (
+            r#"{"name": "report", "account": "AUTH_test", "container": "c"}"#,
+            200,
+        ),
+    ] {
+        assert_eq!(ask(&server, arguments).await, expected, "{arguments}");
+    }
+    // A rule that names neither methods nor paths holds for everything that its users ask.
+    server.reload(&rules(&["users = [\"admin:*\"]"])).await;
+    assert_eq!(ask(&server, r#"{"name": "report"}"#).await, 403);
+}

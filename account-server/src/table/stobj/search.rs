@@ -193,6 +193,7 @@ pub(crate) struct Detail {
     pub(crate) sub_bytes: i64,
     pub(crate) etag: Option<Etag>,
     pub(crate) content_type: Option<String>,
+    /// User metadata; none of what is switched off, which shows no more than a listing does.
     pub(crate) metadata: Properties,
     pub(crate) delete_at: Option<i64>,
 }
@@ -203,7 +204,7 @@ pub(crate) async fn details(connection: &mut Connection, ids: &[i64]) -> Result<
         "stobj.details",
         Many {
             head: "SELECT id, parent_id, path, type, is_object, explicit, timestamp, created, bytes, sub_bytes, \
-                   etag, content_type, metadata, delete_at FROM stobj WHERE id IN (",
+                   etag, content_type, metadata, delete_at, state FROM stobj WHERE id IN (",
             row: "?",
             separator: ", ",
             tail: ")",
@@ -226,7 +227,9 @@ fn read_indexed(row: &Row) -> Result<Indexed, Failure> {
 }
 
 fn read_detail(row: &Row) -> Result<Detail, Failure> {
-    let metadata = row.optional_bytes(12)?.map(serde_json::from_slice).transpose();
+    let metadata = row.optional_bytes(12)?;
+    let metadata = metadata.filter(|_| row.int(14).is_ok_and(|state| state == super::state::ENABLED));
+    let metadata = metadata.map(serde_json::from_slice).transpose();
     Ok(Detail {
         place: Place {
             id: row.int(0)?,

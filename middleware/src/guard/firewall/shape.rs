@@ -11,6 +11,8 @@ pub(super) enum Reach {
     Below,
     /// All that lies directly in it.
     Children,
+    /// All accounts and containers; the path is empty.
+    Listings,
 }
 
 /// A glob over paths, cut at its slashes.
@@ -67,6 +69,7 @@ impl Shape {
             match reach {
                 Reach::Below => !rest.is_empty(),
                 Reach::Children => needed == 1 || (needed == 0 && !rest.is_empty()),
+                Reach::Listings => (1..=2).contains(&needed) || (needed == 0 && !rest.is_empty()),
             }
         })
     }
@@ -84,9 +87,12 @@ impl Shape {
                 })
     }
 
-    /// Where in the shape one may be after `path`.
+    /// Where in the shape one may be after `path`; an empty one is that of all accounts.
     fn places_after(&self, path: &str) -> Vec<usize> {
         let mut places = self.opened(vec![0]);
+        if path.is_empty() {
+            return places;
+        }
         for segment in path.strip_suffix('/').unwrap_or(path).split('/') {
             let mut next = Vec::new();
             for place in places {
@@ -163,6 +169,19 @@ mod tests {
             assert!(!children(glob), "{glob}");
         }
         assert!(Shape::of("a/*").unwrap().matches_all_of("a", Reach::Children));
+    }
+
+    #[test]
+    fn what_may_be_listed_anywhere() {
+        let listings = |glob: &str| Shape::of(glob).unwrap().may_match_of("", Reach::Listings);
+        for glob in ["a", "a/secret", "*", "a/**", "**", "**/c", "{a,b}"] {
+            assert!(listings(glob), "{glob}");
+        }
+        for glob in ["a/c/o", "a/*/secret*", "*/*/x"] {
+            assert!(!listings(glob), "{glob}");
+        }
+        assert!(Shape::of("**").unwrap().matches_all_of("", Reach::Listings));
+        assert!(Shape::of("a/c/o").unwrap().may_match_of("", Reach::Below));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What tree operations touch, as the requests that would do the same one by one.
 
 use common::functional::object::Path;
+use common::functional::search::Find;
 use common::functional::{Action, fs};
 
 use super::shape::Reach;
@@ -32,42 +33,19 @@ impl Touched {
                 }
                 all
             }
-            Action::FsTree(tree) => vec![Self {
-                method: "GET",
-                path: format!("{}/{}", tree.account, tree.container),
-                reach: None,
-            }],
-            Action::SearchFind(find) => match (&find.account, &find.container) {
-                (None, _) => Vec::new(),
-                (Some(account), Some(container)) => vec![Self {
-                    method: "GET",
-                    path: format!("{account}/{container}"),
-                    reach: None,
-                }],
-                // What may not be listed is not to be found either.
-                (Some(account), None) => vec![
-                    Self {
-                        method: "GET",
-                        path: account.to_string(),
-                        reach: None,
-                    },
-                    Self {
-                        method: "GET",
-                        path: account.to_string(),
-                        reach: Some(Reach::Children),
-                    },
-                ],
-            },
+            Action::FsTree(tree) => vec![Self::named(
+                "GET",
+                format!("{}/{}", tree.account, tree.container),
+                None,
+            )],
+            Action::SearchFind(find) => by_search(find),
             _ => return None,
         })
     }
 
     fn itself(method: &'static str, path: &Path) -> Self {
-        Self {
-            method,
-            path: format!("{}/{}/{}", path.account, path.container, path.object),
-            reach: None,
-        }
+        let path = format!("{}/{}/{}", path.account, path.container, path.object);
+        Self::named(method, path, None)
     }
 
     fn below(method: &'static str, path: &Path) -> Self {
@@ -76,6 +54,27 @@ impl Touched {
             ..Self::itself(method, path)
         }
     }
+
+    fn named(method: &'static str, path: String, reach: Option<Reach>) -> Self {
+        Self { method, path, reach }
+    }
+}
+
+/// What may not be listed is not to be found either; and who asks for metadata learns what HEAD shows.
+fn by_search(find: &Find) -> Vec<Touched> {
+    let (path, reach) = match (&find.account, &find.container) {
+        (Some(account), Some(container)) => (format!("{account}/{container}"), None),
+        (Some(account), None) => (account.to_string(), Some(Reach::Children)),
+        (None, _) => (String::new(), Some(Reach::Listings)),
+    };
+    let mut all = vec![Touched::named("GET", path.clone(), reach)];
+    if reach == Some(Reach::Children) {
+        all.push(Touched::named("GET", path.clone(), None));
+    }
+    if !find.meta.is_empty() {
+        all.push(Touched::named("HEAD", path, Some(Reach::Below)));
+    }
+    all
 }
 
 /// What is moved is read, stored and removed; what it replaces is removed too.
