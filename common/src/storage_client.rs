@@ -32,13 +32,13 @@ use tokio::sync::Semaphore;
 use crate::functional::{Action, Call};
 use crate::wire::program;
 
+mod access;
 mod download;
 mod error;
 mod exchange;
 mod job;
 mod listing;
 mod log_in;
-mod login;
 mod metadata;
 mod request;
 mod search;
@@ -47,10 +47,10 @@ mod tree;
 mod upload;
 mod watched;
 
+pub use access::{Access, Login};
 pub use download::{Begun, Download, Part, Selection};
 pub use error::{Error, Failure};
 pub use listing::{ContainerEntry, Containers, Entry, Listed, ListingQuery, ObjectEntry, Objects, Pages};
-pub use login::{Access, Login};
 pub use metadata::Properties;
 pub use transport::Patience;
 pub use tree::{Destination, Outcome};

@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
 use super::Shared;
+use super::access::Access;
 use super::error::{Error, Failure};
 use super::log_in::LoggedIn;
-use super::login::Access;
 use super::request::{Repeat, Request, Target};
 use super::transport::{Broken, Incomings, retry_after};
 use crate::Body;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::header::HeaderValue;
 
+use super::access::{Access, Login};
 use super::error::{Error, Failure};
 use super::exchange::refusal_text;
-use super::login::{Access, Login};
 use super::transport::Broken;
 use super::{Shared, server_of};
 use crate::Body;
