@@ -19,7 +19,7 @@ mod read;
 mod room;
 mod state;
 
-pub(crate) use adopt::Adopted;
+pub(crate) use adopt::{Adopted, room_for};
 pub(crate) use content::{Pace, digest};
 
 /// Whether the object's time has run out at `now`.

@@ -109,6 +109,9 @@ pub struct Difference {
     /// What the other place shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+    /// Why it cannot be mended as things are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What kind of difference.
@@ -199,6 +202,7 @@ mod tests {
             path: path.to_owned(),
             storage: None,
             found: None,
+            reason: None,
         }
     }
 

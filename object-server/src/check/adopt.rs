@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use common::functional::Context;
 use common::functional::check::{Adopt, Kind, MAX_EXAMPLES};
-use common::{Clock, Error};
+use common::{Clock, Error, Outcome};
 
+use super::content::NO_ROOM;
 use super::findings::Findings;
 use crate::jobs::{End, Handle};
 use crate::object::{Adopted, Pace};
@@ -48,6 +49,12 @@ impl Adopting<'_> {
             let adopting = self
                 .owner
                 .adopt_object(self.account, &container, &path, &context, &pace);
+            let place = format!("{}/{}", path.container, path.object);
+            let found = Some(format!("{} bytes", attributes.size));
+            let kind = match attributes.is_adopted() {
+                true => Kind::ChangedFile,
+                false => Kind::ForeignFile,
+            };
             let is_done = match self.handle.unless_ended(adopting).await? {
                 Ok(Adopted::Done) => true,
                 Ok(Adopted::NotNeeded) => continue,
@@ -56,16 +63,15 @@ impl Adopting<'_> {
                         .note_failure(|| format!("{}: it changes while it is read", path.object));
                     false
                 }
+                Err(error) if matches!(error.outcome(), Outcome::TooLarge) => {
+                    self.handle.note_failure(|| format!("{}: {NO_ROOM}", path.object));
+                    findings.note_refused(kind, place, found, NO_ROOM);
+                    continue;
+                }
                 Err(error) => {
                     self.handle.note_failure(|| format!("{}: {error}", path.object));
                     false
                 }
-            };
-            let place = format!("{}/{}", path.container, path.object);
-            let found = Some(format!("{} bytes", attributes.size));
-            let kind = match attributes.is_adopted() {
-                true => Kind::ChangedFile,
-                false => Kind::ForeignFile,
             };
             findings.note(kind, place, found, None, is_done);
         }

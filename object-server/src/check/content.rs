@@ -5,13 +5,16 @@ use std::sync::Arc;
 use common::functional::Context;
 use common::functional::check::Kind;
 use common::functional::object::Path;
-use common::{Clock, Error};
+use common::{Clock, Error, Outcome};
 
 use super::compare::Comparison;
 use crate::jobs::End;
 use crate::node::ObjectAttributes;
-use crate::object::{Adopted, Pace, digest};
+use crate::object::{Adopted, Pace, digest, room_for};
 use crate::owner::{Container, Owner};
+
+/// Why a file stays as it was put there.
+pub(super) const NO_ROOM: &str = "it does not fit under a limit of its account, container or directory";
 
 /// How the data of an object is.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,26 +124,31 @@ impl Comparison<'_> {
             true => Kind::ChangedFile,
             false => Kind::ForeignFile,
         };
-        let mut is_repaired = false;
-        if self.repair {
-            let context = Context::internal("check", Clock::now());
-            let pace = Pace::new(0);
-            let adopting = self
-                .owner
-                .adopt_object(self.account, container, path, &context, &pace);
-            match self.handle.unless_ended(adopting).await? {
-                Ok(Adopted::NotNeeded) => return Ok(()),
-                Ok(adopted) => is_repaired = adopted == Adopted::Done,
-                Err(error) => self.handle.note_failure(|| format!("{}: {error}", path.object)),
+        let storage = Some(format!("{} bytes", attributes.size));
+        let adopted = match self.repair {
+            true => {
+                let context = Context::internal("check", Clock::now());
+                let pace = Pace::new(0);
+                let adopting = self
+                    .owner
+                    .adopt_object(self.account, container, path, &context, &pace);
+                self.handle.unless_ended(adopting).await?
+            }
+            // Whether it could be.
+            false => room_for(self.account, container, path, attributes).map(|()| Adopted::Changing),
+        };
+        match adopted {
+            Ok(Adopted::NotNeeded) => {}
+            Ok(adopted) => self.note(kind, path, storage, None, adopted == Adopted::Done),
+            Err(error) if matches!(error.outcome(), Outcome::TooLarge) => {
+                let place = format!("{}/{}", path.container, path.object);
+                self.findings.note_refused(kind, place, storage, NO_ROOM);
+            }
+            Err(error) => {
+                self.handle.note_failure(|| format!("{}: {error}", path.object));
+                self.note(kind, path, storage, None, false);
             }
         }
-        self.note(
-            kind,
-            path,
-            Some(format!("{} bytes", attributes.size)),
-            None,
-            is_repaired,
-        );
         Ok(())
     }
 }

@@ -59,8 +59,31 @@ impl<'a> Findings<'a> {
             is_repaired,
             "a check found a difference"
         );
-        let difference = Difference { path, storage, found };
+        let difference = Difference {
+            path,
+            storage,
+            found,
+            reason: None,
+        };
         self.report.note(kind, difference, is_repaired, self.examples);
+    }
+
+    /// A difference that stays for this reason.
+    pub(super) fn note_refused(&mut self, kind: Kind, path: String, storage: Option<String>, reason: &str) {
+        tracing::warn!(
+            kind = kind.as_str(),
+            path,
+            storage,
+            reason,
+            "a check found what cannot be mended"
+        );
+        let difference = Difference {
+            path,
+            storage,
+            found: None,
+            reason: Some(reason.to_owned()),
+        };
+        self.report.note(kind, difference, false, self.examples);
     }
 
     /// The job shows what there is.

@@ -10,11 +10,12 @@ use common::{Error, Outcome};
 use super::Superseded;
 use super::change::Change;
 use super::content::{Pace, digest};
+use super::room::growth;
 use crate::account::uncancelled;
 use crate::engine::Revise;
 use crate::journal::Action;
 use crate::node::ObjectAttributes;
-use crate::owner::{Account, Container, Owner, record};
+use crate::owner::{Account, Container, Owner, Reservation, record};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ impl Owner {
     /// Takes the file at `path` in.
     ///
     /// # Errors
-    /// When it cannot be read, its container is gone or switched off, or the disk fails.
+    /// 413 when it does not fit under a limit: it stays as it is. When it cannot be read, its container is gone or switched off,
+    /// or the disk fails.
     pub(crate) async fn adopt_object(
         self: &Arc<Self>,
         account: &Arc<Account>,
@@ -47,6 +49,8 @@ impl Owner {
         if !attributes.is_unhashed() {
             return Ok(Adopted::NotNeeded);
         }
+        // Before it is read: what does not fit is not hashed in vain.
+        let reservation = hold_room(account, container, path, &attributes)?;
         let (size, etag) = digest(reader, pace).await?;
         if size != attributes.size {
             return Ok(Adopted::Changing);
@@ -56,7 +60,7 @@ impl Owner {
             Arc::clone(account),
             Arc::clone(container),
             path.clone(),
-            None,
+            reservation,
         );
         let record = record(context, "check/adopt", 201, size);
         let id = change.announce(Action::Put, Some(&attributes), record)?;
@@ -86,4 +90,32 @@ impl Owner {
             Ok(Some(_)) => Ok(Adopted::Done),
         }
     }
+}
+
+/// Whether there is room for a file to be taken in, as things are.
+///
+/// # Errors
+/// 413 when there is none.
+pub(crate) fn room_for(
+    account: &Arc<Account>,
+    container: &Arc<Container>,
+    path: &Path,
+    attributes: &ObjectAttributes,
+) -> Result<(), Error> {
+    hold_room(account, container, path, attributes).map(drop)
+}
+
+/// Holds the room that a file needs to be taken in; nothing where there is no limit.
+fn hold_room(
+    account: &Arc<Account>,
+    container: &Arc<Container>,
+    path: &Path,
+    attributes: &ObjectAttributes,
+) -> Result<Option<Arc<Reservation>>, Error> {
+    if !container.standing().is_limited() {
+        return Ok(None);
+    }
+    let reservation = Reservation::new(account, container, &path.object);
+    reservation.hold(growth(Some(attributes), attributes.size))?;
+    Ok(Some(reservation))
 }

@@ -227,12 +227,24 @@ impl Change {
         Box::new(move |changed| change.commit(changed))
     }
 
+    /// The same revision, which holds room besides: of a file that was put there or changed by other means it has counted what
+    /// nobody has asked room for. For all other objects there is nothing to hold.
+    fn with_room(&self, revise: Revise) -> Revise {
+        let change = self.clone();
+        Box::new(move |present: &ObjectAttributes| {
+            let revised = revise(present)?;
+            change.hold_room(Some(present), present.size)?;
+            Ok(revised)
+        })
+    }
+
     /// Waits for the locks, has the engine revise the object, and ends.
     ///
     /// # Errors
-    /// As for [`lock`](Self::lock) and [`finish`](Self::finish).
+    /// As for [`lock`](Self::lock) and [`finish`](Self::finish); 413 when it has something counted that there is no room for.
     pub(super) async fn revise(self, revise: Revise) -> Result<Option<Changed>, Error> {
         let Inner { owner, path, .. } = self.0.as_ref();
+        let revise = self.with_room(revise);
         let changed = match self.lock().await {
             Ok(()) => owner.engine.revise(path, revise, self.committed()).await,
             Err(error) => Err(error.into()),
@@ -246,6 +258,7 @@ impl Change {
     /// The same.
     pub(super) async fn adopt(self, identity: u64, revise: Revise) -> Result<Option<Changed>, Error> {
         let Inner { owner, path, .. } = self.0.as_ref();
+        let revise = self.with_room(revise);
         let changed = match self.lock().await {
             Ok(()) => {
                 let adopting = owner.engine.adopt(path, identity, revise, self.committed());

@@ -39,7 +39,7 @@ pub(crate) fn run(repair: bool) -> Run {
     }
 }
 
-async fn check(client: &Client, run: Run) -> Report {
+pub(crate) async fn check(client: &Client, run: Run) -> Report {
     let job = client.ask_as(run, administrator()).await.unwrap();
     let job = ended(client, &job).await;
     assert_eq!(job.state, State::Done, "{:?}", job.error);

@@ -195,7 +195,8 @@ impl OfAccount {
                     text.map(|text| format!("; {name}: {text}")).unwrap_or_default()
                 };
                 let (storage, found) = (side("storage", &example.storage), side("found", &example.found));
-                say(format!("    {path}{storage}{found}"))?;
+                let reason = side("not mended", &example.reason);
+                say(format!("    {path}{storage}{found}{reason}"))?;
             }
         }
         if let Some(error) = &self.error {
