@@ -7,6 +7,7 @@ mod disabled;
 mod idle;
 mod listing;
 mod mirror;
+mod packer;
 mod policy;
 mod queue;
 mod reader;

@@ -1,8 +1,9 @@
-//! `search/find`: names and attributes, out of index `k_search`.
+//! `search/find`: names and attributes, out of blocks of names or index `k_search`.
 //!
-//! By name and in one account a page is read in the order of the index, from the cursor on, until it is full or its time has
-//! run out: the cursor is wherever it stopped. In any other order all that matches is looked at for each page, and the best are
-//! kept. Either way a match is shown only when walking up from it leads to where was looked.
+//! What few names of an account hold is found in the account's blocks, and the rows of these names are looked at. All else is
+//! read from the index. By name and in one account a page is read in the order of the index, from the cursor on, until it is full
+//! or its time has run out: the cursor is wherever it stopped. In any other order all that matches is looked at for each page,
+//! and the best are kept. Either way a match is shown only when walking up from it leads to where was looked.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +18,8 @@ use crate::sql::{Connection, Failure};
 use crate::table::counted;
 use crate::table::stobj::{self, Detail, Indexed, TRASH, kind};
 
+pub(crate) mod block;
+mod candidates;
 mod criteria;
 mod cursor;
 mod glob;
@@ -90,6 +93,7 @@ pub(crate) async fn find(
     now: Timestamp,
 ) -> Result<Option<Found>, Failure> {
     let criteria = Criteria::new(&query.find, now);
+    let is_by_name = cursor::is_by_name(query.find.sort);
     let Some(mut search) = Search::begin(connection, query, &criteria).await? else {
         let results = Vec::new();
         return Ok(Some(Found {
@@ -97,7 +101,14 @@ pub(crate) async fn find(
             cursor: None,
         }));
     };
-    if cursor::is_by_name(query.find.sort) && search.account.is_some() {
+    if let Some(candidates) = search.candidates().await? {
+        return if is_by_name {
+            search.in_order_of(candidates).await.map(Some)
+        } else {
+            search.best_of(candidates).await.map(Some)
+        };
+    }
+    if is_by_name && search.account.is_some() {
         search.in_order().await.map(Some)
     } else {
         search.sorted().await
@@ -187,10 +198,7 @@ impl<'a> Search<'a> {
     async fn sorted(&mut self) -> Result<Option<Found>, Failure> {
         let mut walk = self.walk(None, SORTED);
         let end = Instant::now() + SORTED.time;
-        let mut best = Best {
-            query: self.query,
-            hits: BTreeMap::new(),
-        };
+        let mut best = Best::of(self.query);
         while !walk.is_over() {
             if Instant::now() >= end {
                 return Ok(None);
@@ -302,7 +310,12 @@ struct Best<'a> {
     hits: BTreeMap<Key, Hit>,
 }
 
-impl Best<'_> {
+impl<'a> Best<'a> {
+    fn of(query: &'a Query) -> Self {
+        let hits = BTreeMap::new();
+        Self { query, hits }
+    }
+
     fn put(&mut self, hit: Hit) {
         let key = self.key(&hit.detail.place.path, hit.detail.place.id, &hit.guise);
         if !self.is_wanted(&key) {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::Settings;
 use crate::breaker::{Breaker, FirstTry};
 use crate::mirror::Directories;
+use crate::packer::Packer;
 use crate::queue::Queue;
 use crate::reader;
 use crate::records::Retention;
@@ -64,6 +65,7 @@ impl AccountServer {
             connector.clone(),
             Arc::clone(&breaker),
             directories,
+            Packer::new(settings.search_block_names),
             retention,
             received,
         );

@@ -24,6 +24,8 @@ pub struct Settings {
     pub sqlite_cache: Size,
     /// How many directories the writer remembers the row of.
     pub directory_cache: NonZeroUsize,
+    /// How many names a block of names for searches holds; 0: no further ones are made.
+    pub search_block_names: usize,
     /// How long records of operations are kept; 0 is for ever.
     pub record_retention_age: Period,
     /// How many are kept at most; 0 is no bound.
@@ -39,6 +41,7 @@ impl Default for Settings {
             timeout: Period::seconds(5),
             sqlite_cache: Size(24 << 20),
             directory_cache: const { NonZeroUsize::new(65_536).unwrap() },
+            search_block_names: 4096,
             record_retention_age: Period::seconds(90 * 86_400),
             record_retention_count: 0,
         }

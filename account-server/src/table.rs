@@ -3,6 +3,7 @@
 pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod revocation;
+pub(crate) mod search_block;
 pub(crate) mod stobj;
 pub(crate) mod tree_epoch;
 pub(crate) mod user;

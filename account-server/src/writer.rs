@@ -1,7 +1,7 @@
 //! The one task that writes.
 //!
 //! It takes what is queued into one transaction: while one batch commits, the next gathers. Between batches, and
-//! while nothing is queued, it removes what was detached.
+//! while nothing is queued, it removes what was detached. While nothing is queued it also packs names for searches.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::breaker::Breaker;
 use crate::idle::{Idle, REST};
 use crate::mirror::{self, Batch, Directories, Reaper};
+use crate::packer::Packer;
 use crate::policy::{self, Change, Stored};
 use crate::records::{self, Retention, Told};
 use crate::sql::{Connection, Connector, Failure, Role};
@@ -54,6 +55,7 @@ pub(crate) struct Writer {
     breaker: Arc<Breaker>,
     directories: Directories,
     reaper: Reaper,
+    packer: Packer,
     retention: Retention,
     jobs: mpsc::Receiver<Job>,
     /// Taken out of the queue while batches were gathered, and next in turn.
@@ -66,6 +68,7 @@ impl Writer {
         connector: Connector,
         breaker: Arc<Breaker>,
         directories: Directories,
+        packer: Packer,
         retention: Retention,
         jobs: mpsc::Receiver<Job>,
     ) -> Self {
@@ -75,6 +78,7 @@ impl Writer {
             breaker,
             directories,
             reaper: Reaper::new(),
+            packer,
             retention,
             jobs,
             held: None,
@@ -93,6 +97,9 @@ impl Writer {
             }
             if self.reaper.has_work() && !self.breaker.is_open() {
                 self.reap().await;
+            }
+            if self.packer.is_pressed() && !self.breaker.is_open() {
+                self.pack().await;
             }
             if self.retention.is_due() && !self.breaker.is_open() {
                 self.forget_records().await;
@@ -126,6 +133,12 @@ impl Writer {
                     Err(mpsc::error::TryRecvError::Empty) => self.reap().await,
                     Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 }
+            } else if self.packer.has_work() {
+                match self.jobs.try_recv() {
+                    Ok(job) => return Some(job),
+                    Err(mpsc::error::TryRecvError::Empty) => self.pack().await,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                }
             } else {
                 tokio::select! {
                     job = self.jobs.recv() => return job,
@@ -151,6 +164,9 @@ impl Writer {
                 Ok(job) => self.held = Some(job),
                 Err(_) => break,
             }
+        }
+        for batch in &batches {
+            self.packer.note(batch.changes());
         }
         let failure = self.bring_in(&mut batches).await.err();
         // One of several may be what cannot be stored; the others shall not suffer for it.
@@ -255,12 +271,33 @@ impl Writer {
             }
             Err(failure) => Err(failure),
         };
+        match done {
+            Ok(removed) => self.packer.note_removed(removed),
+            Err(failure) => {
+                tracing::warn!(%failure, "what was forgotten could not be removed yet");
+                if failure.is_away() {
+                    self.breaker.open(&failure);
+                } else {
+                    self.reaper.rest();
+                }
+            }
+        }
+    }
+
+    async fn pack(&mut self) {
+        let done = match self.connection().await {
+            Ok(mut connection) => {
+                let done = self.packer.step(&mut connection).await;
+                self.put_back(connection, done).await
+            }
+            Err(failure) => Err(failure),
+        };
         if let Err(failure) = done {
-            tracing::warn!(%failure, "what was forgotten could not be removed yet");
+            tracing::warn!(%failure, "names could not be packed for searches yet");
             if failure.is_away() {
                 self.breaker.open(&failure);
             } else {
-                self.reaper.rest();
+                self.packer.rest();
             }
         }
     }

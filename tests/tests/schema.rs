@@ -202,7 +202,15 @@ async fn both_databases_have_the_same_schema() {
     let names: Vec<_> = sqlite.keys().cloned().collect();
     assert_eq!(
         names,
-        ["policy", "record", "revocation", "stobj", "tree_epoch", "user"]
+        [
+            "policy",
+            "record",
+            "revocation",
+            "search_block",
+            "stobj",
+            "tree_epoch",
+            "user"
+        ]
     );
 
     // The one difference on purpose: MySQL keeps the rows in the order of their primary key, which a page is read in,

@@ -43,6 +43,18 @@ const FORMS: [(&str, &str, &str); 5] = [
 /// Another statement on the rows of an account.
 const DISABLED: &str = "state = 1 AND account_id = ?";
 
+/// What is in no block of names yet.
+const NOT_PACKED: &str = "id > ? ORDER BY account_id, id LIMIT ?";
+
+/// Blocks of names.
+const BLOCKS: [&str; 2] = [
+    "number > ? ORDER BY number LIMIT",
+    "number < ? ORDER BY number DESC",
+];
+
+/// Of each account a block is made at once.
+const SMALL_BLOCKS: &str = "[account-server]\nsearch_block_names = 2";
+
 const OBJECTS: usize = 3;
 
 /// The rows of the large container: ten to this power.
@@ -61,7 +73,8 @@ async fn search(admin: &Client) {
         for sort in ["name", "-name", "size"] {
             let mut cursor = String::new();
             for _ in 0..2 {
-                let asked = format!(r#"{{{scope}"name": "same", "sort": "{sort}", "limit": 1{cursor}}}"#);
+                // Every name: blocks are asked for what only some are.
+                let asked = format!(r#"{{{scope}"name": "*", "sort": "{sort}", "limit": 1{cursor}}}"#);
                 let found = admin.request_at(Method::POST, "/f/search/find").body(asked);
                 let found = found.await.expect(200).json();
                 assert!(
@@ -75,6 +88,10 @@ async fn search(admin: &Client) {
             }
         }
     }
+    let asked = r#"{"account": "AUTH_test", "name": "same"}"#;
+    let found = admin.request_at(Method::POST, "/f/search/find").body(asked);
+    let found = found.await.expect(200).json();
+    assert_eq!(found["results"].as_array().map(Vec::len), Some(OBJECTS));
     let asked = admin.request_at(Method::POST, "/f/firewall/list");
     asked.body(r#"{"account": "AUTH_test"}"#).await.expect(200);
 }
@@ -86,9 +103,11 @@ async fn prepared(log: &mut MySqlConnection) -> Option<BTreeSet<String>> {
         .fetch_all(log)
         .await
         .expect("the log can be read");
-    let is_one = |text: &String| text.contains("(id & ?) = ?") || text.contains(DISABLED);
+    let others = [DISABLED, NOT_PACKED, BLOCKS[0], BLOCKS[1]];
+    let is_one =
+        |text: &String| text.contains("(id & ?) = ?") || others.iter().any(|other| text.contains(other));
     let found: BTreeSet<String> = texts.into_iter().filter(is_one).collect();
-    (found.len() == FORMS.len() + 1).then_some(found)
+    (found.len() == FORMS.len() + others.len()).then_some(found)
 }
 
 /// Puts many rows into the container, as wide as rows are: reading them is dearer than reading an index.
@@ -131,6 +150,9 @@ async fn check_plan(connection: &mut MySqlConnection, statement: &str, account_i
         }
         query = query.bind(4095_i64).bind(17_i64);
     } else {
+        if statement.contains(NOT_PACKED) {
+            query = query.bind(account_id);
+        }
         query = query.bind(7_i64);
     }
     let rows = query.bind(256_i64).fetch_all(connection).await;
@@ -148,6 +170,13 @@ async fn check_plan(connection: &mut MySqlConnection, statement: &str, account_i
         // All accounts are all of the index.
         let is_all = is_of_all && word("type") == "index";
         assert!(is_all || word("type") == "range", "{statement}: {said}");
+    } else if statement.contains(NOT_PACKED) {
+        assert_eq!(word("key"), "k_account_id", "{statement}: {said}");
+        assert_eq!(word("type"), "range", "{statement}: {said}");
+        assert!(word("Extra").contains("Using index"), "{statement}: {said}");
+    } else if BLOCKS.iter().any(|some| statement.contains(some)) {
+        assert_eq!(word("key"), "PRIMARY", "{statement}: {said}");
+        assert_eq!(word("type"), "range", "{statement}: {said}");
     } else {
         assert_eq!(word("key"), "k_state", "{statement}: {said}");
     }
@@ -161,12 +190,28 @@ async fn check_plan_of_sqlite(connection: &mut SqliteConnection, statement: &str
         None => statement.to_owned(),
     };
     let statement = statement.replace("path LIKE ? ESCAPE '|'", "instr(path, ?) > 0");
+    let statement = statement.replace(DISABLED, "state = 1 AND +account_id = ?");
+    let not_packed = "account_id >= ? AND account_id <= ? AND id > ? ORDER BY account_id, id";
+    let statement = statement.replace(not_packed, "account_id = ? AND id > ? ORDER BY id");
     let text = format!("EXPLAIN QUERY PLAN {statement}");
     let plan = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await;
     let plan = plan.unwrap_or_else(|error| panic!("{statement}: {error}"));
     let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
     let wanted = match form {
         Some((.., range)) => format!("SEARCH stobj USING COVERING INDEX k_search {range}"),
+        None if statement.contains("account_id = ? AND id > ? ORDER BY id")
+            && !statement.contains("state = 1") =>
+        {
+            "SEARCH stobj USING INDEX k_account_id (account_id=? AND id>?)".to_owned()
+        }
+        None if statement.contains(BLOCKS[0]) => {
+            "SEARCH search_block USING INDEX sqlite_autoindex_search_block_1 (account_id=? AND number>?)"
+                .to_owned()
+        }
+        None if statement.contains(BLOCKS[1]) => {
+            "SEARCH search_block USING INDEX sqlite_autoindex_search_block_1 (account_id=? AND number<?)"
+                .to_owned()
+        }
         None => "SEARCH stobj USING INDEX k_state (state=? AND id>?)".to_owned(),
     };
     assert_eq!(steps, [wanted], "{statement}");
@@ -183,6 +228,7 @@ async fn a_search_is_one_range_of_its_index_whatever_the_statistics_say() {
     let server = Server::builder()
         .database(Database::Sqlite)
         .variable(DATABASE_SETTING, &mariadb.url())
+        .setting(SMALL_BLOCKS)
         .start()
         .await;
     fill(&server.tester().await).await;

@@ -37,6 +37,11 @@ impl Batch {
         }
     }
 
+    /// What it brings.
+    pub(crate) fn changes(&self) -> &Apply {
+        &self.apply
+    }
+
     /// What came of it, once something did.
     pub(crate) fn into_answer(self) -> Option<Result<Position, Error>> {
         self.answer

@@ -6,6 +6,7 @@ use common::name::{ContainerName, ObjectName};
 
 use super::Work;
 use super::tree::Tree;
+use crate::packer;
 use crate::sql::Failure;
 use crate::table::stobj::{self, Key, Stored};
 use crate::table::stored;
@@ -42,7 +43,7 @@ impl Work<'_> {
             }
             Node::Moved(moved) => {
                 let tree = Tree::new(apply.account_id, account_node);
-                self.move_directory(tree, moved).await?
+                self.move_directory(apply.account_id, tree, moved).await?
             }
             Node::Detached(container, directory) => {
                 let tree = Tree::new(apply.account_id, account_node);
@@ -75,7 +76,12 @@ impl Work<'_> {
     }
 
     /// A directory takes another place; what was there is detached. Answers whether anything left its place.
-    async fn move_directory<'c>(&mut self, mut tree: Tree<'c>, moved: &'c Moved) -> Result<bool, Failure> {
+    async fn move_directory<'c>(
+        &mut self,
+        account_id: u64,
+        mut tree: Tree<'c>,
+        moved: &'c Moved,
+    ) -> Result<bool, Failure> {
         let (_, _, from) = tree.place(&moved.container, &moved.directory);
         let (parent, path, to) = tree.place(&moved.to_container, &moved.to_directory);
         let (Some(from), Some(to)) = (from, to) else {
@@ -98,6 +104,9 @@ impl Work<'_> {
                 "a directory that was just made is not there",
             ))?;
             stobj::relocate(self.connection, row.id, (parent_id, path)).await?;
+            if row.path != path {
+                packer::note_renamed(self.connection, account_id, row.id, path).await?;
+            }
             self.directories.remove(*key);
             self.directories.insert((parent_id, path), row.id);
             // What lay below the one that it replaces was taken off with that.

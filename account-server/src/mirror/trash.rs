@@ -49,8 +49,9 @@ impl Reaper {
         self.has_work = false;
     }
 
-    /// Does one step. After a failure the transaction is still open, and the way down is looked for anew.
-    pub(crate) async fn step(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Does one step, and answers how many rows it removed. After a failure the transaction is still open, and the way down
+    /// is looked for anew.
+    pub(crate) async fn step(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
         self.is_fresh = false;
         let done = self.transaction(connection).await;
         if done.is_err() {
@@ -59,7 +60,7 @@ impl Reaper {
         done
     }
 
-    async fn transaction(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    async fn transaction(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
         connection.begin_write().await?;
         let mut removed = 0;
         for _ in 0..STATEMENTS {
@@ -68,7 +69,8 @@ impl Reaper {
             }
             removed += self.advance(connection).await?;
         }
-        connection.commit().await
+        connection.commit().await?;
+        Ok(removed)
     }
 
     /// One move down or up; answers how many rows it removed.

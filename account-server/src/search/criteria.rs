@@ -151,7 +151,8 @@ impl Criteria {
             && self.has_time(guise.modified)
     }
 
-    fn has_name(&self, path: &[u8]) -> bool {
+    /// Whether a segment is one that is looked for.
+    pub(super) fn has_name(&self, path: &[u8]) -> bool {
         let Ok(name) = std::str::from_utf8(path) else {
             return false;
         };

@@ -33,7 +33,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     step!(20261121000001, "tree", undo: ["DROP TABLE IF EXISTS tree_epoch", "DROP TABLE IF EXISTS stobj"]),
     step!(20261121000002, "user", undo: ["DROP TABLE IF EXISTS policy", "DROP TABLE IF EXISTS user"]),
     step!(20261121000003, "record", undo: ["DROP TABLE IF EXISTS record"]),
@@ -45,6 +45,13 @@ const STEPS: [Step; 9] = [
     step!(20261121000060, "search", undo: [
         "SET @step = IF((SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() \
          AND table_name = 'stobj' AND index_name = 'k_search') = 0, 'DO 0', 'DROP INDEX k_search ON stobj'); \
+         PREPARE step FROM @step; EXECUTE step; DEALLOCATE PREPARE step"
+    ]),
+    step!(20261121000070, "search_block", undo: [
+        "DROP TABLE IF EXISTS search_block",
+        "SET @step = IF((SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() \
+         AND table_name = 'stobj' AND index_name = 'k_account_id') = 0, 'DO 0', \
+         'DROP INDEX k_account_id ON stobj'); \
          PREPARE step FROM @step; EXECUTE step; DEALLOCATE PREPARE step"
     ]),
 ];

@@ -11,7 +11,7 @@ mod write;
 
 pub(crate) use disabled::{Place, account_id, disabled, places};
 pub(crate) use page::{Node, children, first_expired, page};
-pub(crate) use search::{Detail, Indexed, Sieve, Span, Waymarks, details, search};
+pub(crate) use search::{Detail, Indexed, Sieve, Span, Waymarks, details, names_behind, search};
 pub(crate) use write::{
     NewRow, add_totals, insert_directories, mark_explicit, relocate, remove, remove_childless, upsert,
 };

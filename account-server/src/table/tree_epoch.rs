@@ -112,6 +112,23 @@ pub(crate) async fn forget_node(connection: &mut Connection, node: i64) -> Resul
     connection.execute(FORGET_NODE, &[node.into()]).await.map(|_| ())
 }
 
+/// Up to `limit` accounts with greater numbers that are in the tree, by number: each with the objects in it.
+pub(crate) async fn accounts(
+    connection: &mut Connection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, u64)>, Failure> {
+    const STATEMENT: Text = Text::both(
+        "tree_epoch.accounts",
+        "SELECT tree_epoch.account_id, sub_objects FROM tree_epoch JOIN stobj ON stobj.id = node_id \
+         WHERE tree_epoch.account_id > ? ORDER BY tree_epoch.account_id LIMIT ?",
+    );
+    let rows = connection.rows(STATEMENT, &[after.into(), limit.into()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.int(0)?, counted(row.int(1)?))))
+        .collect()
+}
+
 fn read(row: &Row) -> Result<(u64, Epoch), Failure> {
     let epoch = Epoch {
         incarnation: row.int(1)?.cast_unsigned(),

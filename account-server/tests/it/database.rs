@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use common::Secret;
 use sqlx::mysql::MySqlConnectOptions;
@@ -80,6 +81,32 @@ impl Look {
                 connection.execute(text).await.unwrap();
             }
         }
+    }
+
+    /// The number that this question is answered with.
+    pub(crate) async fn number(&mut self, question: &'static str) -> i64 {
+        let text = sqlx::AssertSqlSafe(question);
+        match self {
+            Self::Sqlite(connection) => sqlx::query_scalar(text).fetch_one(connection).await.unwrap(),
+            Self::MariaDb(connection) => sqlx::query_scalar(text).fetch_one(connection).await.unwrap(),
+        }
+    }
+
+    /// Asks until the answer is such a number.
+    pub(crate) async fn until(&mut self, question: &'static str, is_wanted: impl Fn(i64) -> bool) {
+        let mut last = None;
+        let waiting = async {
+            loop {
+                let number = self.number(question).await;
+                last = Some(number);
+                if is_wanted(number) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        waited.unwrap_or_else(|_| panic!("{question} is {last:?}"));
     }
 
     /// Keeps everybody else from writing.

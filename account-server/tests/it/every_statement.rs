@@ -170,6 +170,36 @@ async fn change_and_list(server: &Server) {
     owner.until_reaped().await;
 }
 
+/// Names are packed for searches, and those that are gone taken out.
+async fn pack(server: &Server) {
+    let mut owner = server.owner();
+    let name = |number: u64| format!("packed-{number:02}");
+    owner
+        .apply((0..40).map(|number| put("c", &name(number), 1)))
+        .await;
+    let mut look = server.look().await;
+    look.until("SELECT COUNT(*) FROM search_block", |blocks| blocks >= 10)
+        .await;
+    let account = Some(owner.account.clone());
+    let find = Find {
+        account,
+        name: Some("ed-33".to_owned()),
+        ..Find::default()
+    };
+    assert_eq!(server.ask(find).await.unwrap().results.len(), 1);
+    let is_gone = |number: &u64| !number.is_multiple_of(4);
+    owner
+        .apply((0..40).filter(is_gone).map(|number| delete("c", &name(number))))
+        .await;
+    look.until(
+        "SELECT CAST(SUM(entries) AS SIGNED) FROM search_block",
+        |entries| entries < 30,
+    )
+    .await;
+    owner.apply([delete_container("c")]).await;
+    owner.until_reaped().await;
+}
+
 async fn change_users(server: &Server) {
     let user = Put {
         account: "test".to_owned(),
@@ -251,10 +281,12 @@ async fn every_statement_is_sent_by_a_test() {
     let _recording = tracing::subscriber::set_default(recorder.clone());
     let settings = account_server::Settings {
         record_retention_count: 1,
+        search_block_names: 4,
         ..account_server::Settings::default()
     };
     let server = Server::with(settings).await;
     change_and_list(&server).await;
+    pack(&server).await;
     change_users(&server).await;
     keep_records(&server).await;
     let server = server.restart_with_torn_schema().await;

@@ -18,6 +18,8 @@ mod listing;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod packer;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod records;

@@ -21,11 +21,14 @@ pub(crate) async fn disabled(
         "stobj.disabled",
         "SELECT id, parent_id, path FROM stobj WHERE state = 1 AND id > ? ORDER BY id LIMIT ?",
     );
-    const OF_ACCOUNT: Text = Text::both(
-        "stobj.disabled_of_account",
-        "SELECT id, parent_id, path FROM stobj WHERE state = 1 AND account_id = ? AND id > ? \
-         ORDER BY id LIMIT ?",
-    );
+    // In SQLite `+` keeps it from the index by accounts, which has all rows of one.
+    const OF_ACCOUNT: Text = Text {
+        name: "stobj.disabled_of_account",
+        sqlite: "SELECT id, parent_id, path FROM stobj WHERE state = 1 AND +account_id = ? AND id > ? \
+                 ORDER BY id LIMIT ?",
+        mysql: "SELECT id, parent_id, path FROM stobj WHERE state = 1 AND account_id = ? AND id > ? \
+                ORDER BY id LIMIT ?",
+    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = match account_id {
         Some(account) => {

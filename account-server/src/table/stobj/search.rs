@@ -180,6 +180,30 @@ fn pattern(literal: &[u8]) -> Vec<u8> {
     pattern
 }
 
+/// Up to `limit` rows of an account with greater numbers, by number: each with its segment.
+pub(crate) async fn names_behind(
+    connection: &mut Connection,
+    account_id: i64,
+    id: i64,
+    limit: usize,
+) -> Result<Vec<(i64, Vec<u8>)>, Failure> {
+    const STATEMENT: Text = Text {
+        name: "stobj.names_behind",
+        sqlite: "SELECT id, path FROM stobj WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?",
+        mysql: "SELECT id, path FROM stobj WHERE account_id >= ? AND account_id <= ? AND id > ? \
+                ORDER BY account_id, id LIMIT ?",
+    };
+    let mut values: Vec<Value<'_>> = vec![account_id.into()];
+    if connection.dialect() == Dialect::MySql {
+        values.push(account_id.into());
+    }
+    values.extend([id.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()]);
+    let rows = connection.rows(STATEMENT, &values).await?;
+    rows.iter()
+        .map(|row| Ok((row.int(0)?, row.bytes(1)?.to_vec())))
+        .collect()
+}
+
 /// All that a search shows of a row, or looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Detail {
