@@ -27,6 +27,9 @@ use crate::{Body, Clock, Error, Outcome};
 mod breaker;
 mod held_body;
 mod reply_body;
+mod several;
+
+pub use several::Several;
 
 use breaker::Breaker;
 use held_body::HeldBody;
@@ -134,19 +137,34 @@ impl Remote {
     }
 
     async fn handle(self: Arc<Self>, request: Request) -> Result<Reply, Error> {
+        self.attempt(request).await.map_err(|failed| failed.error)
+    }
+
+    /// The same; what this server has surely not done is given back, for another one to do it.
+    async fn attempt(self: &Arc<Self>, request: Request) -> Result<Reply, Failed> {
         if self.breaker.is_open() {
-            return Err(self.broken("it does not answer", false).error);
+            let error = self.unsent("it does not answer").error;
+            return Err(Failed::before(error, request));
         }
-        let name = request.action.name();
-        let has_body = !wire::is_empty(&request.body);
-        let head = RequestHead::new(&request.action, &request.context, has_body)?;
-        let may_repeat = !has_body && changes_nothing_twice(&request.action);
-        let patience = match is_question(&request.action) {
+        let Request {
+            action,
+            mut context,
+            body,
+        } = request;
+        let name = action.name();
+        let has_body = !wire::is_empty(&body);
+        let mut head = RequestHead::new(&action, &context, has_body)?;
+        let twice = match has_body {
+            true => Twice::Never,
+            false => Twice::of(&action),
+        };
+        let patience = match is_question(&action) {
             true => self.patience.read,
             false => self.patience.write,
         };
         let deadline = Instant::now() + patience;
-        let mut body = has_body.then_some(request.body);
+        let mut body = has_body.then_some(body);
+        let mut may_be_done = false;
         for is_last in [false, true] {
             let (held, sent) = match body.take() {
                 Some(body) => {
@@ -159,20 +177,39 @@ impl Remote {
             let exchange = self.exchange(name, &head, held.as_ref(), sent, wait);
             let broken = match exchange.await {
                 Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(error)) => return Err(with_unread_body(error, held.as_ref())),
+                Ok(Err(error)) if matches!(error.outcome(), Outcome::NotOwner) => {
+                    self.unsent("another server is the owner")
+                }
+                Ok(Err(error)) => return Err(with_unread_body(error, held.as_ref()).into()),
                 Err(broken) => broken,
             };
             if let Some(failure) = held.as_ref().and_then(HeldBody::take_failure) {
-                return Err(failure_of_body(failure));
+                return Err(failure_of_body(failure).into());
             }
             // A body that nobody asked for cannot have been stored.
             body = held.as_ref().and_then(HeldBody::take_unread);
-            if is_last || !broken.may_pass || !(may_repeat || body.is_some()) {
-                return Err(broken.error);
+            may_be_done |= body.is_none() && (has_body || !broken.is_unsent);
+            let may_repeat = body.is_some() || twice != Twice::Never;
+            if is_last || !broken.may_pass || !may_repeat {
+                let is_undone = !may_be_done || twice == Twice::Same;
+                let body = body.unwrap_or_default();
+                let again = Failed::before(
+                    broken.error,
+                    Request {
+                        action,
+                        context,
+                        body,
+                    },
+                );
+                return Err(if is_undone { again } else { again.error.into() });
+            }
+            if may_be_done && twice == Twice::Known {
+                context.is_repeated = true;
+                head = RequestHead::new(&action, &context, has_body)?;
             }
             tracing::debug!(server = %self.authority, action = name, error = %broken.error, "tried again");
         }
-        Err(Outcome::Internal.into())
+        Err(Error::from(Outcome::Internal).into())
     }
 
     /// One request and what the server says to it; the outer error is one of the way there and back.
@@ -186,7 +223,7 @@ impl Remote {
     ) -> Result<Result<Reply, Error>, Broken> {
         let place = timeout(self.patience.connect, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(self.broken("too many requests are under way to it", false));
+            return Err(self.unsent("too many requests are under way to it"));
         };
         let request = self
             .http_request(head, held, sent)
@@ -252,7 +289,10 @@ impl Remote {
                         if is_apart && begun.elapsed() >= self.patience.connect {
                             breaker::open(self);
                         }
-                        self.broken(error, !is_apart)
+                        match is_apart {
+                            true => self.unsent(error),
+                            false => self.broken(error, true),
+                        }
                     });
                 }
                 () = sleep_until(deadline) => {}
@@ -281,6 +321,15 @@ impl Remote {
         Broken {
             error: Error::unavailable(text, Some(RETRY_AFTER)),
             may_pass,
+            is_unsent: false,
+        }
+    }
+
+    /// The same of a request that never reached the server, or that it did not touch.
+    fn unsent(&self, why: impl Into<BoxError>) -> Broken {
+        Broken {
+            is_unsent: true,
+            ..self.broken(why, false)
         }
     }
 }
@@ -296,6 +345,49 @@ struct Broken {
     error: Error,
     /// Whether the same request may fare better at once.
     may_pass: bool,
+    /// Whether the server surely has done nothing of it.
+    is_unsent: bool,
+}
+
+/// A request without a reply.
+struct Failed {
+    error: Error,
+    /// The request, when it was not done, or may be done twice.
+    again: Option<Box<Request>>,
+}
+
+impl Failed {
+    fn before(error: Error, request: Request) -> Self {
+        let again = Some(Box::new(request));
+        Self { error, again }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, again: None }
+    }
+}
+
+/// What it comes to, when something is asked for twice because no answer came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Twice {
+    /// The same as once.
+    Same,
+    /// The server knows what it answered, if it is told that it may have done so.
+    Known,
+    /// It must not happen.
+    Never,
+}
+
+impl Twice {
+    fn of(action: &Action) -> Self {
+        match action {
+            Action::FsMakeDirectory(_) | Action::FsMove(_) | Action::FsRemoveDirectory(_) => Self::Known,
+            action if changes_nothing_twice(action) => Self::Same,
+            _ => Self::Never,
+        }
+    }
 }
 
 /// How long an exchange may take.

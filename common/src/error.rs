@@ -91,6 +91,9 @@ pub enum Outcome {
     Unavailable(Option<u64>),
     /// 507: no space.
     InsufficientStorage,
+    /// 503 between servers, never shown to a client: another object-server owns the accounts. Nothing was done, and the
+    /// request's body is untouched: it can be sent to that one.
+    NotOwner,
     /// 409 between servers, never shown to a client: the request was decided under an older generation of the
     /// account or container than the owner's. The caller decides again under `info` and sends the request again.
     Stale(Box<info::Found>),
@@ -122,7 +125,7 @@ impl Outcome {
             Self::ClientGone => 499,
             Self::Internal => 500,
             Self::NotImplemented => 501,
-            Self::Unavailable(_) => 503,
+            Self::Unavailable(_) | Self::NotOwner => 503,
             Self::InsufficientStorage => 507,
         };
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -165,7 +168,7 @@ impl Outcome {
             Self::ClientGone => ("Client Disconnect", "The client hung up."),
             Self::Internal => ("Internal Error", "The server failed; the log says why."),
             Self::NotImplemented => ("Not Implemented", "This server does not do that."),
-            Self::Unavailable(_) => ("Service Unavailable", "Not now; try again later."),
+            Self::Unavailable(_) | Self::NotOwner => ("Service Unavailable", "Not now; try again later."),
             Self::InsufficientStorage => ("Insufficient Storage", "There is no space left."),
         }
     }
@@ -423,6 +426,7 @@ mod tests {
             Outcome::Unavailable(Some(3)),
             Outcome::Unavailable(None),
             Outcome::InsufficientStorage,
+            Outcome::NotOwner,
             Outcome::Stale(Box::default()),
         ]
     }

@@ -9,7 +9,7 @@ use common::constraints::Constraints;
 use common::functional::{Authority, Call, Caller, Context, ask};
 use common::service::{FunctionalService, HttpService};
 use common::{Body, Clock, Error, Outcome};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use middleware::{Authenticated, ClientAddress, TransactionId};
@@ -34,6 +34,11 @@ mod state;
 mod tree;
 
 use route::Resource;
+
+/// A client's own name for a request that changes the tree.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// It has at most so many characters.
+const MAX_KEY: usize = 128;
 
 /// Turns HTTP requests into functional ones and their replies into responses.
 #[derive(Debug)]
@@ -76,7 +81,8 @@ impl Functionalise {
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         if let Some(name) = program::name(head.uri.path()) {
-            return program::answer(&self.inner, &head, name, self.context(&head), body).await;
+            let context = self.context(&head);
+            return program::answer(&self.inner, &head, name, context, body).await;
         }
         match self.answer(&head, body).await {
             Ok(response) => response,
@@ -101,7 +107,7 @@ impl Functionalise {
         let exchange = Exchange {
             functionalise: self,
             head,
-            context: self.context(head),
+            context: self.context(head)?,
         };
         match resource {
             // In boxes of their own, so that the future of a GET of an object is no larger than it must be.
@@ -132,7 +138,9 @@ impl Functionalise {
         }
     }
 
-    fn context(&self, head: &Parts) -> Context {
+    /// # Errors
+    /// 400 when the client's own key is none.
+    fn context(&self, head: &Parts) -> Result<Context, Error> {
         let caller = head
             .extensions
             .get::<Authenticated>()
@@ -141,7 +149,7 @@ impl Functionalise {
             let value: &HeaderValue = head.headers.get(name)?;
             Some(value.to_str().ok()?.into())
         };
-        Context {
+        Ok(Context {
             transaction_id: TransactionId::of(&head.extensions),
             authority: Authority::Caller(caller),
             timestamp: self.clock.next(),
@@ -150,8 +158,28 @@ impl Functionalise {
             agent: text(header::USER_AGENT),
             record_id: None,
             is_inner: false,
+            is_repeated: false,
+            repeat_key: repeat_key(head)?,
             decided_under: common::functional::Generations::default(),
-        }
+        })
+    }
+}
+
+/// The name that a client gave its request, to be answered the same when it asks again.
+///
+/// # Errors
+/// 400 when it is none, as a request that is done twice against its sender's wish does harm.
+fn repeat_key(head: &Parts) -> Result<Option<Arc<str>>, Error> {
+    let Some(value) = head.headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default();
+    let is_key = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_key {
+        true => Ok(Some(key.into())),
+        false => Err(Error::bad_request(format!(
+            "Idempotency-Key is 1 to {MAX_KEY} visible characters of ASCII"
+        ))),
     }
 }
 

@@ -33,6 +33,12 @@ pub struct Context {
     /// Whether it is a part of another request, which has a record of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_inner: bool,
+    /// Whether another process was asked for the same a moment ago, and no answer came: it may have been done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_repeated: bool,
+    /// The client's own name for this request, by which its user is given the same answer again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_key: Option<Arc<str>>,
     /// What the guards knew when they let it pass.
     #[serde(default)]
     pub decided_under: Generations,
@@ -50,6 +56,8 @@ impl Context {
             agent: None,
             record_id: None,
             is_inner: false,
+            is_repeated: false,
+            repeat_key: None,
             decided_under: Generations::default(),
         }
     }

@@ -230,6 +230,8 @@ fn context() -> impl Strategy<Value = Context> {
             address: address.map(std::net::IpAddr::from),
             record_id: generation,
             is_inner: generation.is_none(),
+            is_repeated: generation.is_some(),
+            repeat_key: generation.map(|_| "a key".into()),
             decided_under: Generations {
                 account: generation,
                 container: None,

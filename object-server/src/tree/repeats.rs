@@ -1,10 +1,13 @@
 //! Tree operations are not idempotent: who asks again because no answer came is given the one that was on its way.
+//!
+//! That is who asks in the same transaction, as a proxy does whose connection broke off; or the same user with the same key of
+//! their own. What an owner answered that has ended nobody knows: a proxy is told so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::functional::{Action, Answer, Context};
+use common::functional::{Action, Answer, Caller, Context};
 use common::{Error, Outcome};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -15,14 +18,23 @@ const KEPT: Duration = Duration::from_secs(60);
 /// So many answers are kept.
 const MAX_KEPT: usize = 1024;
 
+/// When proxies may ask again what nobody knows an answer to.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// The answers of the last minute.
-#[derive(Debug, Default)]
-pub(crate) struct Repeats(Mutex<VecDeque<Kept>>);
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    kept: Mutex<VecDeque<Kept>>,
+    /// What was answered before nobody knows.
+    begun: Instant,
+}
 
 #[derive(Debug)]
 struct Kept {
     since: Instant,
     transaction_id: Arc<str>,
+    /// The user and the key that the user gave.
+    key: Option<(u64, Arc<str>)>,
     action: Action,
     /// Locked while it is being worked on.
     answer: Place,
@@ -41,7 +53,7 @@ impl Repeats {
         context: &Context,
         work: impl Future<Output = Result<Answer, Error>> + Send,
     ) -> Result<Answer, Error> {
-        let place = self.place(action, context, Instant::now());
+        let place = self.place(action, context, Instant::now())?;
         let mut answer = place.lock().await;
         match answer.clone() {
             Some(Ok(answer)) => return Ok(answer),
@@ -65,23 +77,53 @@ impl Repeats {
         done
     }
 
-    fn place(&self, action: Action, context: &Context, now: Instant) -> Place {
-        let mut kept = self.0.lock();
+    /// Where the answer is kept, or will be.
+    ///
+    /// # Errors
+    /// 503 when it may have been given by somebody who has ended.
+    fn place(&self, action: Action, context: &Context, now: Instant) -> Result<Place, Error> {
+        let key = key_of(context);
+        let mut kept = self.kept.lock();
         while kept.front().is_some_and(|first| now - first.since > KEPT) || kept.len() > MAX_KEPT {
             kept.pop_front();
         }
-        let same = |kept: &&Kept| kept.transaction_id == context.transaction_id && kept.action == action;
+        let same = |kept: &&Kept| {
+            let is_asker = kept.transaction_id == context.transaction_id || key.is_some() && kept.key == key;
+            is_asker && kept.action == action
+        };
         if let Some(same) = kept.iter().rev().find(same) {
-            return Arc::clone(&same.answer);
+            return Ok(Arc::clone(&same.answer));
+        }
+        if context.is_repeated && now - self.begun < KEPT {
+            let why = "nobody knows whether this was done just before the server started";
+            return Err(Error::unavailable(why, Some(RETRY_AFTER)));
         }
         let answer = Place::default();
         kept.push_back(Kept {
             since: now,
             transaction_id: Arc::clone(&context.transaction_id),
+            key,
             action,
             answer: Arc::clone(&answer),
         });
-        answer
+        Ok(answer)
+    }
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// A key means something together with its user only: nobody is given another one's answer.
+fn key_of(context: &Context) -> Option<(u64, Arc<str>)> {
+    match context.authority.caller() {
+        Caller::User(identity) => Some((identity.user_id, context.repeat_key.clone()?)),
+        Caller::Anonymous => None,
     }
 }
 
@@ -96,6 +138,7 @@ mod tests {
     use common::Timestamp;
     use common::functional::fs::{MadeDirectory, MakeDirectory};
     use common::functional::object::Path;
+    use common::functional::{Authority, Identity};
     use common::name::{AccountName, ContainerName, ObjectName};
 
     fn action(name: &str) -> Action {
@@ -134,8 +177,63 @@ mod tests {
                 .await;
             assert_eq!(again.unwrap_err().text(), Some("no"));
         }
-        let later = repeats.place(action("d/"), &context("tx1"), Instant::now() + KEPT * 2);
+        let later = repeats
+            .place(action("d/"), &context("tx1"), Instant::now() + KEPT * 2)
+            .unwrap();
         assert!(later.lock().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_key_is_known_by_its_user_only() {
+        let repeats = Repeats::default();
+        let asks = |user_id: Option<u64>, key: Option<&str>, transaction: &str| Context {
+            authority: Authority::Caller(match user_id {
+                None => Caller::Anonymous,
+                Some(user_id) => Caller::User(Arc::new(Identity {
+                    user_id,
+                    name: "a:u".into(),
+                    groups: Vec::new(),
+                })),
+            }),
+            repeat_key: key.map(Arc::from),
+            ..context(transaction)
+        };
+        let made = Answer::FsMakeDirectory(MadeDirectory {});
+        let first = asks(Some(1), Some("k"), "tx1");
+        let done = repeats.once(action("d/"), &first, async { Ok(made.clone()) });
+        assert_eq!(done.await.unwrap(), made);
+        let refuse = async || Err(Error::conflict("no"));
+        let again = asks(Some(1), Some("k"), "tx2");
+        let again = repeats.once(action("d/"), &again, refuse()).await;
+        assert_eq!(again.unwrap(), made);
+        for other in [
+            asks(Some(2), Some("k"), "tx3"),
+            asks(Some(1), Some("l"), "tx4"),
+            asks(Some(1), None, "tx5"),
+            asks(None, Some("k"), "tx6"),
+            asks(None, Some("k"), "tx7"),
+        ] {
+            let other = repeats.once(action("d/"), &other, refuse()).await;
+            assert_eq!(other.unwrap_err().text(), Some("no"));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_may_have_been_answered_by_another_process_is_not_answered() {
+        let mut repeats = Repeats::default();
+        let repeated = Context {
+            is_repeated: true,
+            ..context("tx1")
+        };
+        let made = Answer::FsMakeDirectory(MadeDirectory {});
+        let unknown = repeats.once(action("d/"), &repeated, async { Ok(made.clone()) });
+        assert_eq!(
+            unknown.await.unwrap_err().outcome(),
+            &Outcome::Unavailable(Some(1))
+        );
+        repeats.begun -= KEPT;
+        let done = repeats.once(action("d/"), &repeated, async { Ok(made.clone()) });
+        assert_eq!(done.await.unwrap(), made);
     }
 
     #[tokio::test]
@@ -161,6 +259,6 @@ mod tests {
                 .await;
             done.unwrap();
         }
-        assert!(repeats.0.lock().len() <= MAX_KEPT + 1);
+        assert!(repeats.kept.lock().len() <= MAX_KEPT + 1);
     }
 }

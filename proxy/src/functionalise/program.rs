@@ -22,10 +22,14 @@ pub(super) async fn answer(
     inner: &FunctionalService,
     head: &Parts,
     name: &str,
-    context: Context,
+    context: Result<Context, Error>,
     body: Body,
 ) -> Response<Body> {
-    match exchange(inner, head, name, context, body).await {
+    let answered = match context {
+        Ok(context) => exchange(inner, head, name, context, body).await,
+        Err(error) => Err(error),
+    };
+    match answered {
         Ok(response) => response,
         Err(error) => {
             log(&error, head);
