@@ -16,6 +16,7 @@ const WORKERS: usize = 4;
 
 /// The processes of a store.
 const PARTS: [&str; 3] = ["account-server", "object-server", "proxy"];
+const OBJECT_SERVER: usize = 1;
 const PROXY: usize = 2;
 
 /// The places where the program can be made to end, as the README of each part lists them.
@@ -200,6 +201,12 @@ async fn each_of_three_processes_killed_at_any_instant() {
             // Who works, ends with the proxy.
             processes[PROXY].kill().await;
             processes[victim] = cluster.start(PARTS[victim]).await;
+        }
+        if victim != OBJECT_SERVER {
+            // What the proxy had asked for is done, or never will be.
+            processes[OBJECT_SERVER].terminate();
+            assert!(processes[OBJECT_SERVER].ended().await.success());
+            processes[OBJECT_SERVER] = cluster.start(PARTS[OBJECT_SERVER]).await;
         }
         workers = working.await.unwrap();
         processes[PROXY] = cluster.start(PARTS[PROXY]).await;
