@@ -135,6 +135,10 @@ impl Work<'_> {
         stored_epoch: Option<Epoch>,
     ) -> Result<Result<Epoch, Result<Position, Error>>, Failure> {
         let position = stored_epoch.map_or(Position::default(), |epoch| epoch.position());
+        if apply.through >> TERM_SHIFT < position.seq >> TERM_SHIFT {
+            let text = "the mirror of this account is filled by an owner of a higher term";
+            return Ok(Err(Err(Error::conflict(text))));
+        }
         if let Some(epoch) = stored_epoch
             && epoch.incarnation == apply.incarnation
         {
@@ -143,10 +147,6 @@ impl Work<'_> {
         }
         if apply.after > 0 {
             return Ok(Err(Ok(position)));
-        }
-        if apply.through >> TERM_SHIFT < position.seq >> TERM_SHIFT {
-            let text = "the mirror of this account is filled by an owner of a higher term";
-            return Ok(Err(Err(Error::conflict(text))));
         }
         self.forget(apply.account.as_str().as_bytes()).await?;
         Ok(Ok(Epoch {

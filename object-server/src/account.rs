@@ -13,7 +13,7 @@ use common::{Body, Error, Outcome, Properties};
 use crate::journal::Action;
 use crate::mirror_feed::account_row;
 use crate::node::{AccountAttributes, NodePath, State, WriteId};
-use crate::owner::{Account, Owner, PRESENT, found, record};
+use crate::owner::{Account, FIRST_TERM, Owner, PRESENT, found, record};
 use crate::tree_listing;
 
 const METADATA: &str = "x-account-meta-";
@@ -244,7 +244,7 @@ impl Owner {
                     .map(|number| number >> 1)
                     .map_err(Error::internal)
             };
-            let term = 1;
+            let term = FIRST_TERM;
             let mut attributes = AccountAttributes {
                 account_id: random()?,
                 id: WriteId::default(),

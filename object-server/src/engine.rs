@@ -266,6 +266,9 @@ pub enum EngineError {
     /// The storage is not there, or not the one it should be.
     #[error("the storage is not available: {0}")]
     Unavailable(String),
+    /// Another process serves the storage.
+    #[error("another process already serves {0}")]
+    Taken(String),
     /// The storage holds something that is not ours to read as an object.
     #[error("the stored node cannot be read: {0}")]
     Corrupt(String),
@@ -281,7 +284,9 @@ impl From<EngineError> for common::Error {
             EngineError::NoContainer => Self::not_found(),
             EngineError::NotEmpty => Self::conflict("The container is not empty."),
             EngineError::Full => Self::new(common::Outcome::InsufficientStorage).caused_by(error),
-            EngineError::Unavailable(_) | EngineError::Io(_) => Self::unavailable(error, None),
+            EngineError::Unavailable(_) | EngineError::Taken(_) | EngineError::Io(_) => {
+                Self::unavailable(error, None)
+            }
             EngineError::Corrupt(_) => Self::internal(error),
         }
     }

@@ -19,9 +19,11 @@ mod record_feed;
 mod scrubber;
 mod server;
 pub mod settings;
+mod standby;
 mod tree;
 pub mod tree_listing;
 mod walk;
 
 pub use server::ObjectServer;
 pub use settings::{Durability, Settings};
+pub use standby::Standby;

@@ -40,6 +40,7 @@ pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
 pub(crate) use limited::Limited;
 use locks::Stripes;
 pub(crate) use recount::{Recount, Step};
+pub(crate) use recovery::FIRST_TERM;
 use recovery::Recovery;
 pub(crate) use reservation::Reservation;
 pub(crate) use retell::NameLocks;
@@ -58,6 +59,8 @@ pub(crate) struct Owner {
     pub(crate) settings: Settings,
     pub(crate) constraints: Arc<Constraints>,
     state_directory: PathBuf,
+    /// Whether it follows on another server: each account gets a new term.
+    takes_over: bool,
     accounts: RwLock<HashMap<AccountName, Arc<Account>>>,
     /// Held while an account is made or read from storage, so that nobody makes a second one.
     pub(crate) loading: tokio::sync::Mutex<()>,
@@ -79,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) constraints: Arc<Constraints>,
     pub(crate) state_directory: PathBuf,
+    /// Whether another server may have had the accounts before.
+    pub(crate) takes_over: bool,
 }
 
 impl Owner {
@@ -95,6 +100,7 @@ impl Owner {
             settings: parts.settings,
             constraints: parts.constraints,
             state_directory: parts.state_directory,
+            takes_over: parts.takes_over,
             accounts: RwLock::default(),
             loading: tokio::sync::Mutex::default(),
             in_flight: Mutex::default(),

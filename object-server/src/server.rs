@@ -12,8 +12,8 @@ use futures::TryFutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::ArcEngine;
 use crate::engine::posix::{self, Posix};
+use crate::engine::{ArcEngine, EngineError};
 use crate::journal::Journal;
 use crate::mirror_feed::{MirrorFeed, Sources};
 use crate::owner::{Owner, Parts};
@@ -48,14 +48,28 @@ impl ObjectServer {
         constraints: Arc<Constraints>,
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
-        let failure_points = settings.failure_points()?;
+        let engine = Self::engine(settings, root).await?;
+        Self::open_posix(engine, settings, constraints, mirror).await
+    }
+
+    /// Takes the storage at `root`.
+    pub(crate) async fn engine(settings: &Settings, root: &Path) -> Result<Posix, EngineError> {
         let engine_settings = posix::Settings {
             durability: settings.durability,
-            failure_points,
+            failure_points: settings.failure_points()?,
         };
         let path = root.to_owned();
         let opened = tokio::task::spawn_blocking(move || Posix::open(&path, &engine_settings)).await;
-        let engine = opened.map_err(Error::internal)??;
+        opened.map_err(Error::internal)?
+    }
+
+    /// The server of a storage that was taken.
+    pub(crate) async fn open_posix(
+        engine: Posix,
+        settings: &Settings,
+        constraints: Arc<Constraints>,
+        mirror: FunctionalService,
+    ) -> Result<Self, Error> {
         let state_directory = engine.private_directory();
         Self::open_on(Arc::new(engine), settings, &state_directory, constraints, mirror).await
     }
@@ -92,6 +106,7 @@ impl ObjectServer {
             settings: settings.clone(),
             constraints,
             state_directory: state_directory.to_owned(),
+            takes_over: settings.standby,
         };
         let owner = Owner::open(parts, replay, journal_is_new).await?;
         owner.resume_jobs().await?;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub checkpoint_interval: Period,
     /// Memory for sorted directories while the mirror is away.
     pub listing_cache: Size,
+    /// Whether it waits, when another object-server serves the storage, and takes over when that one ends.
+    pub standby: bool,
     /// How many bytes a second are read again to find what the disk has let rot; 0: none.
     pub scrub_rate: Size,
     /// For tests: named places where the server fails or ends, `journal:after_sync=abort@3`; none in service.
@@ -41,6 +43,7 @@ impl Default for Settings {
             listing_timeout: Period::seconds(1),
             checkpoint_interval: Period::seconds(30),
             listing_cache: Size(32 << 20),
+            standby: false,
             scrub_rate: Size(1 << 20),
             failure_points: String::new(),
         }

@@ -65,6 +65,8 @@ pub struct Storage {
 pub struct Cluster {
     /// Of `stobj object-server`.
     pub object_server: String,
+    /// Of further ones, one of which takes over when that one ends.
+    pub other_object_servers: Vec<String>,
     /// Of `stobj account-server`.
     pub account_server: String,
     /// How long an object-server may take to answer what changes nothing, and be silent within an answer.
@@ -207,6 +209,7 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             object_server: "127.0.0.1:6200".to_owned(),
+            other_object_servers: Vec::new(),
             account_server: "127.0.0.1:6202".to_owned(),
             read_timeout: Period::seconds(20),
             write_timeout: Period::seconds(120),
@@ -218,16 +221,32 @@ impl Cluster {
     /// Reads the section.
     pub fn read(config: &mut Config) -> Self {
         let settings: Self = config.read("cluster");
-        for (key, address) in [
+        let others = settings.other_object_servers.iter();
+        let all = [
             ("object_server", &settings.object_server),
             ("account_server", &settings.account_server),
-        ] {
+        ];
+        for (key, address) in all
+            .into_iter()
+            .chain(others.map(|other| ("other_object_servers", other)))
+        {
             if authority(address).is_none() {
                 let message = format!("expected HOST:PORT, not {address:?}");
                 config.reject("cluster", key, message);
             }
         }
         settings
+    }
+
+    /// All addresses of object-servers, each once, the plain one first.
+    pub(crate) fn object_servers(&self) -> Vec<&str> {
+        let mut addresses = vec![self.object_server.as_str()];
+        for other in &self.other_object_servers {
+            if !addresses.contains(&other.as_str()) {
+                addresses.push(other);
+            }
+        }
+        addresses
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Cluster {
     directory: TempDir,
     object_server: Place,
+    /// Where a second object-server listens; `None`: there is one.
+    other_object_server: Option<Place>,
     account_server: Place,
     settings: String,
     database: Option<OwnDatabase>,
@@ -89,9 +92,19 @@ impl Cluster {
 
     /// The same with settings of its own.
     pub async fn with_settings(settings: &str) -> Self {
+        Self::made(settings, None).await
+    }
+
+    /// One with two object-servers, each of which stands by while the other is there.
+    pub async fn with_standby() -> Self {
+        Self::made("[object-server]\nstandby = true\n", Some(Place::new())).await
+    }
+
+    async fn made(settings: &str, other_object_server: Option<Place>) -> Self {
         let cluster = Self {
             directory: tempfile::tempdir().expect("a temporary directory can be made"),
             object_server: Place::new(),
+            other_object_server,
             account_server: Place::new(),
             settings: settings.to_owned(),
             database: Database::wanted().create().await,
@@ -120,6 +133,34 @@ impl Cluster {
         Process::start(self.complete(&mut command, part)).await
     }
 
+    /// Starts one of the two object-servers, 0 or 1.
+    pub async fn start_object_server(&self, which: usize) -> Process {
+        let place = match (which, &self.other_object_server) {
+            (1, Some(other)) => other,
+            _ => &self.object_server,
+        };
+        let mut command = Command::new(program::server());
+        let command = self.complete(&mut command, "object-server");
+        Process::start(command.arg("--listen").arg(place.address.to_string())).await
+    }
+
+    /// Starts `stobj {part}` without waiting for others, which fails, and gives what it says.
+    pub async fn refused(&self, part: &str) -> String {
+        let mut command = Command::new(program::server());
+        let command = self.complete(&mut command, part);
+        command
+            .env("STOBJ_OBJECT_SERVER__STANDBY", "false")
+            .args(["--listen", "127.0.0.1:0"]);
+        let output = program::finish(command).await;
+        assert!(!output.status.success(), "it does not start");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// The directory whose entries are the accounts' directories.
+    pub fn objects(&self) -> PathBuf {
+        self.directory.path().join("data/objects")
+    }
+
     /// Starts `stobj {part}` on a socket that is there already.
     pub async fn start_on(&self, socket: &Socket, part: &str) -> Process {
         const PASS_ON: &str = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@""#;
@@ -136,6 +177,10 @@ impl Cluster {
         let command = program::without_settings(command);
         if let Some(database) = &self.database {
             command.env(DATABASE_SETTING, database.url());
+        }
+        if let Some(other) = &self.other_object_server {
+            let others = format!("[\"{}\"]", other.address);
+            command.env("STOBJ_CLUSTER__OTHER_OBJECT_SERVERS", others);
         }
         command
             .arg(part)

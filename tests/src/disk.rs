@@ -2,8 +2,8 @@
 //! mount; for others there is none.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -120,6 +120,76 @@ impl Disk {
     /// Makes room again.
     pub fn relieve(&self) {
         fs::remove_file(self.path().join(FILLER)).expect("the disk was filled");
+    }
+
+    /// Has the kernel meet an error of the file system itself, upon which it writes to it no more: to the open files of others
+    /// either. `false`: this kernel cannot be asked for one.
+    pub fn turn_read_only(&self) -> bool {
+        let mut remount = command("mount");
+        remount
+            .args(["-o", "remount,errors=remount-ro"])
+            .arg(self.device());
+        run(&mut remount).expect("what is mounted can be mounted otherwise");
+        let Ok(device) = run(command("findmnt").args(["-n", "-o", "SOURCE"]).arg(self.device())) else {
+            return false;
+        };
+        let name = device.trim().trim_start_matches("/dev/");
+        let trigger = Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error");
+        match fs::write(&trigger, "1") {
+            Ok(()) => true,
+            Err(error) => {
+                skip(&format!("{}: {error}", trigger.display()));
+                false
+            }
+        }
+    }
+
+    /// Checks and mends the file system, as an administrator does whose kernel does not write to it any more. Nobody may be
+    /// using it.
+    pub fn repair(&self) {
+        for place in [self.path(), self.device()] {
+            run(command("umount").arg(place)).expect("it is mounted, and nobody uses it");
+        }
+        // It says by its code that it mended something.
+        let mended = command("e2fsck").args(["-f", "-y"]).arg(self.image()).status();
+        assert!(mended.is_ok_and(|status| status.code().is_some_and(|code| code < 4)));
+        let mut mount = command("mount");
+        mount.args(["-o", "loop"]).arg(self.image()).arg(self.device());
+        run(&mut mount).expect("it could be mounted before");
+        self.mount();
+    }
+
+    /// From here on nothing can be read of what lies behind so many MiB, as on a disk with bad sectors; the kernel says EIO.
+    /// What it still knows of `file` is forgotten. What was there is given back, for [`heal`](Self::heal).
+    pub fn break_behind(&self, size: u64, file: &Path) -> Vec<u8> {
+        let mut image = File::options()
+            .read(true)
+            .write(true)
+            .open(self.image())
+            .expect("the image is there");
+        let mut lost = Vec::new();
+        image
+            .seek(SeekFrom::Start(size << 20))
+            .and_then(|_| image.read_to_end(&mut lost))
+            .and_then(|_| image.set_len(size << 20))
+            .expect("the image can be cut off");
+        let mut forget = command("dd");
+        forget
+            .arg(format!("if={}", file.display()))
+            .args(["iflag=nocache", "count=0"]);
+        run(&mut forget).expect("the kernel forgets what it has read");
+        lost
+    }
+
+    /// The disk is well again, and holds this behind so many MiB.
+    pub fn heal(&self, size: u64, lost: &[u8]) {
+        let image = File::options()
+            .write(true)
+            .open(self.image())
+            .expect("the image is there");
+        image
+            .write_all_at(lost, size << 20)
+            .expect("there was room for it before");
     }
 
     fn is_mounted(&self, place: &Path) -> bool {

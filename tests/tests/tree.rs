@@ -466,3 +466,29 @@ async fn each_operation_has_one_record() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_asks_again_with_the_same_key_is_answered_the_same() {
+    let (server, client) = store().await;
+    fill(&client, &["d/a"]).await;
+    let keyed = |request: Request, key: &str| request.header("idempotency-key", key);
+    for _ in 0..2 {
+        keyed(rename(&client, "c/d/", "c/e/"), "move-1").await.expect(201);
+        keyed(make_directory(&client, "c/made"), "made").await.expect(201);
+    }
+    expect_names(&client, "c", &["e/a"]).await;
+    // Without the key, with another one, and as somebody else it is asked for anew.
+    rename(&client, "c/d/", "c/e/").await.expect(404);
+    keyed(rename(&client, "c/d/", "c/e/"), "move-2").await.expect(404);
+    let other = server.login("test:tester6", "testing6").await;
+    keyed(rename(&other, "c/d/", "c/e/"), "move-1").await.expect(404);
+    // The key of another request is none of this one.
+    keyed(rename(&client, "c/e/", "c/d/"), "move-1").await.expect(201);
+    expect_names(&client, "c", &["d/a"]).await;
+    for _ in 0..2 {
+        keyed(remove(&client, "c/d/"), "remove").await.expect(204);
+    }
+    for bad in ["", "two words", &"x".repeat(129)] {
+        keyed(remove(&client, "c/d/"), bad).await.expect(400);
+    }
+}

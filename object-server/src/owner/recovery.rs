@@ -32,6 +32,9 @@ mod tests;
 /// `seq = term · 2^40 + n`.
 const TERM_SHIFT: u32 = 40;
 
+/// That of a new account.
+pub(crate) const FIRST_TERM: u64 = 1;
+
 /// No more changes than this are between their commit and their acknowledgement.
 const MAX_IN_FLIGHT: usize = 4096;
 
@@ -101,14 +104,10 @@ impl Owner {
             .checkpoint_of(name, account_id)
             .await?
             .filter(|_| !journal_is_lost);
-        if journal_is_lost {
-            attributes.term += 1;
-            attributes.incarnation = getrandom::u64().map_err(Error::internal)? >> 1;
-            self.engine.put_account(name, attributes.clone()).await?;
-        }
+        self.begin_term(name, &mut attributes, journal_is_lost).await?;
         let containers = self.engine.containers(name).await?;
         // Until its first checkpoint the journal holds everything that ever happened to an account.
-        let is_whole = !journal_is_lost && is_whole(&found.changes, attributes.term);
+        let is_whole = !journal_is_lost && is_whole(&found.changes);
         let known = match &checkpoint {
             Some(checkpoint) => Names::from_checkpoint(checkpoint).map(|names| (checkpoint.clone(), names)),
             None => is_whole.then(Default::default),
@@ -125,19 +124,16 @@ impl Owner {
             }
         };
         let (counters, names, limited) = counted;
-        let newest = containers
-            .iter()
-            .map(|(_, container)| container.generation)
-            .max()
-            .unwrap_or(0);
+        let generations = containers.iter().map(|(_, container)| container.generation);
         let last_seq = [
-            attributes.term << TERM_SHIFT,
+            // The take-over has a number of its own, for the mirror to hear of the term before anything changes.
+            (attributes.term << TERM_SHIFT) + u64::from(self.takes_over),
             attributes.generation,
-            newest,
             checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.through_seq),
-            found.changes.iter().map(Change::last_seq).max().unwrap_or(0),
         ];
-        let last_seq = last_seq.into_iter().max().unwrap_or(0);
+        let changes = found.changes.iter().map(Change::last_seq);
+        let last_seq = last_seq.into_iter().chain(generations).chain(changes);
+        let last_seq = last_seq.max().unwrap_or(0);
         let account = Arc::new(Account::new(
             name.clone(),
             attributes,
@@ -147,7 +143,7 @@ impl Owner {
         ));
         account.ledger.lock().limited = limited;
         // So that it need not be done at every start until something changes.
-        account.ledger.lock().is_dirty = is_recounted;
+        account.ledger.lock().is_dirty = is_recounted || self.takes_over;
         let floor = match &checkpoint {
             Some(checkpoint) => checkpoint.mirrored_seq,
             None if is_whole => 0,
@@ -160,7 +156,27 @@ impl Owner {
         }
         self.catch_up(&account, found, is_recounted).await?;
         self.feed.release(account_id);
+        if self.takes_over {
+            self.feed.suspect(account_id);
+        }
         Ok(account)
+    }
+
+    /// Raises the term, durably, where somebody else may have given numbers in it.
+    async fn begin_term(
+        &self,
+        name: &AccountName,
+        attributes: &mut AccountAttributes,
+        journal_is_lost: bool,
+    ) -> Result<(), Error> {
+        if journal_is_lost {
+            attributes.incarnation = getrandom::u64().map_err(Error::internal)? >> 1;
+        }
+        if journal_is_lost || self.takes_over {
+            attributes.term += 1;
+            self.engine.put_account(name, attributes.clone()).await?;
+        }
+        Ok(())
     }
 
     /// The mirror may not have this change.
@@ -546,10 +562,10 @@ fn replayed(
 }
 
 /// Whether the changes are all that ever happened to the account.
-fn is_whole(changes: &[Change], term: u64) -> bool {
+fn is_whole(changes: &[Change]) -> bool {
     changes
         .first()
-        .is_some_and(|first| first.seq == (term << TERM_SHIFT) + 1)
+        .is_some_and(|first| first.seq == (FIRST_TERM << TERM_SHIFT) + 1)
 }
 
 fn path(account: &AccountName, container: &ContainerName, name: &ObjectName) -> Path {

@@ -392,6 +392,7 @@ fn failed(error: &Arc<EngineError>) -> Error {
         | EngineError::NotEmpty
         | EngineError::Full
         | EngineError::Unavailable(_)
+        | EngineError::Taken(_)
         | EngineError::Io(_) => Error::unavailable(Arc::clone(error), None),
     }
 }

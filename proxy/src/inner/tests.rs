@@ -23,6 +23,7 @@ use super::*;
 use crate::front::{self, Limits};
 
 mod away;
+mod several;
 
 /// Nothing here takes so long unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(20);

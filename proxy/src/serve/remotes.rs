@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::Error;
-use common::client::{Patience, Remote};
+use common::client::{Patience, Remote, Several};
 use common::functional::Request;
 use common::service::FunctionalService;
 use common::token::Keyring;
@@ -43,7 +43,24 @@ impl<'a> Remotes<'a> {
             write: self.cluster.write_timeout.0,
             ..Patience::default()
         };
-        self.remote("object-server", &self.cluster.object_server, patience, waiting)
+        let addresses = self.cluster.object_servers();
+        let owners = addresses.iter().filter_map(|address| {
+            let authority = authority(address)?;
+            Some(Arc::new(Remote::new(authority, self.key.clone(), patience)))
+        });
+        let owners: Vec<_> = owners.collect();
+        match &owners[..] {
+            [owner] => {
+                waiting.spawn(wait_for(
+                    "object-server",
+                    addresses[0].to_owned(),
+                    Arc::clone(owner),
+                ));
+                Arc::clone(owner).into_service()
+            }
+            // Whoever is there may be standing by: there is nothing to wait for.
+            _ => Several::new(owners).into_service(),
+        }
     }
 
     /// See [`object_server`](Self::object_server).

@@ -153,6 +153,16 @@ impl Builder {
         }
     }
 
+    /// Starts `stobj serve`, which fails, and gives what it says.
+    pub async fn refused(self) -> String {
+        let configuration = self.write_configuration();
+        let mut command = self.command("serve", &configuration);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let output = program::finish(&mut command).await;
+        assert!(!output.status.success(), "it does not start");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// The proxy, and what stands behind it.
     async fn start_three(&self, configuration: &Path) -> (Process, Vec<Process>) {
         let account_server = self.process("account-server", configuration, &[]).await;

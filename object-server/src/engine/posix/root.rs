@@ -187,8 +187,8 @@ fn lock(private: &OwnedFd, path: &Path) -> Result<OwnedFd, EngineError> {
     let lock = rustix::fs::openat(private, LOCK, flags, Mode::from(0o600))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
-        Err(Errno::WOULDBLOCK) => Err(EngineError::Unavailable(format!(
-            "another process already serves {} (it holds the lock {PRIVATE}/{LOCK})",
+        Err(Errno::WOULDBLOCK) => Err(EngineError::Taken(format!(
+            "{} (it holds the lock {PRIVATE}/{LOCK})",
             path.display()
         ))),
         Err(error) => Err(error.into()),

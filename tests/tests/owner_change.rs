@@ -1,0 +1,183 @@
+//! An object-server is killed, and another one, which stood by, owns its accounts: nothing that was acknowledged is lost, each
+//! change is whole or not at all and has one record, and clients see 503 for a while, and nothing else.
+
+use std::time::Duration;
+
+use integration_tests::cluster::until;
+use integration_tests::tree_worker::Chance;
+use integration_tests::{Client, Cluster, CommandLine, Process, TreeWorker};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+const WORKERS: usize = 4;
+
+const STANDING_BY: &str = "standing by";
+const TAKEN_OVER: &str = "this one owns all accounts now";
+
+/// Two object-servers, an account-server and a proxy, and who works there.
+struct Store {
+    cluster: Cluster,
+    account_server: Process,
+    /// The one that serves, and which it is.
+    owner: (usize, Process),
+    standby: Process,
+    proxy: Process,
+    workers: Vec<TreeWorker>,
+}
+
+/// Waits until the process has said so.
+async fn says(process: &Process, what: &str) {
+    until(what, || async { !process.log().lines_with(what).is_empty() }).await;
+}
+
+impl Store {
+    async fn start() -> Self {
+        let cluster = Cluster::with_standby().await;
+        let account_server = cluster.start("account-server").await;
+        let owner = cluster.start_object_server(0).await;
+        let standby = cluster.start_object_server(1).await;
+        says(&standby, STANDING_BY).await;
+        let proxy = cluster.start("proxy").await;
+        let client = proxy.admin().await;
+        let mut workers = Vec::new();
+        for number in 0..WORKERS {
+            workers.push(TreeWorker::start(&client, number).await);
+        }
+        Self {
+            cluster,
+            account_server,
+            owner: (0, owner),
+            standby,
+            proxy,
+            workers,
+        }
+    }
+
+    /// Kills the owner while clients work, and starts it again when the other one owns everything: that stands by now.
+    async fn change_owner(mut self, chance: &mut Chance) -> Self {
+        let client = self.proxy.admin().await;
+        let mut working = JoinSet::new();
+        for mut worker in self.workers.drain(..) {
+            let client = client.clone();
+            working.spawn(async move {
+                worker.work(&client).await;
+                worker
+            });
+        }
+        sleep(Duration::from_millis(200 + chance.below(600) as u64)).await;
+        let (which, mut killed) = self.owner;
+        killed.kill().await;
+        only_unavailable(&client).await;
+        says(&self.standby, TAKEN_OVER).await;
+        // Whoever works still, works for the new owner; and ends with the proxy, when that has answered what is under way.
+        self.proxy.end().await;
+        while let Some(worker) = working.join_next().await {
+            self.workers
+                .push(worker.expect("what a worker found wrong is told above"));
+        }
+        self.proxy = self.cluster.start("proxy").await;
+        let client = self.proxy.admin().await;
+        for worker in &mut self.workers {
+            assert!(worker.settle(&client).await, "the new owner is there");
+        }
+        let again = self.cluster.start_object_server(which).await;
+        says(&again, STANDING_BY).await;
+        self.owner = (1 - which, self.standby);
+        self.standby = again;
+        self
+    }
+
+    /// Storage, mirror and counters are one, and each change that was answered has one record.
+    async fn check(&self) {
+        let client = self.proxy.admin().await;
+        let url = format!("http://{}/auth/v1.0", self.proxy.address());
+        let command = CommandLine::at(&url, "admin:admin", integration_tests::server::ADMIN_PASSWORD);
+        let ended = command.run(&["check", "--json"]).await;
+        let report: Value = serde_json::from_slice(&ended.out).expect("a report is JSON");
+        assert_eq!(
+            (ended.code, &report["differences"]),
+            (0, &Value::from(0)),
+            "{report}"
+        );
+        until("every change is recorded, once", || async {
+            let recorded = recorded(&client).await;
+            let twice = recorded.windows(2).find(|pair| pair[0] == pair[1]);
+            assert!(twice.is_none(), "recorded twice: {twice:?}");
+            let all = self.workers.iter().flat_map(TreeWorker::acknowledged);
+            all.into_iter().all(|transaction| {
+                let of_it = recorded.partition_point(|(recorded, _)| recorded < transaction);
+                recorded.get(of_it).is_some_and(|(found, _)| found == transaction)
+            })
+        })
+        .await;
+    }
+}
+
+/// Nobody is told anything but "not now, come back" until an owner is there again, which is soon.
+async fn only_unavailable(client: &Client) {
+    until("the other one serves", || async {
+        let head = client.head("worker-0-a").await.expect_one_of(&[204, 503]);
+        if head.status() == 503 {
+            assert!(head.find_header("retry-after").is_some(), "{head:?}");
+        }
+        head.status() == 204
+    })
+    .await;
+}
+
+/// Transaction and action of each record, in order: an account is made along with its first container.
+async fn recorded(client: &Client) -> Vec<(String, String)> {
+    let mut recorded = Vec::new();
+    let mut marker = String::new();
+    loop {
+        let page = client.get("").query("records", "").query("limit", "1000");
+        let page = page.query("marker", &marker).await.expect(200).json();
+        for record in page["records"].as_array().expect("a page has records") {
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            recorded.push((text("transaction_id"), text("action")));
+        }
+        match &page["next"] {
+            Value::String(next) => next.clone_into(&mut marker),
+            _ => break,
+        }
+    }
+    recorded.sort_unstable();
+    recorded
+}
+
+#[tokio::test]
+async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
+    let mut chance = Chance::new(23);
+    let mut store = Store::start().await;
+    for _ in 0..2 {
+        store = store.change_owner(&mut chance).await;
+        store.check().await;
+    }
+    // One that is asked to end hands over as well, and one that waits can be asked to.
+    let client = store.proxy.admin().await;
+    let (_, owner) = store.owner;
+    owner.end().await;
+    only_unavailable(&client).await;
+    for worker in &mut store.workers {
+        assert!(worker.settle(&client).await, "the other one is there");
+    }
+    for process in [store.proxy, store.standby, store.account_server] {
+        process.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_can_be_ended_and_who_shall_not_wait_does_not_start() {
+    let cluster = Cluster::with_standby().await;
+    let account_server = cluster.start("account-server").await;
+    let owner = cluster.start_object_server(0).await;
+    let standby = cluster.start_object_server(1).await;
+    says(&standby, STANDING_BY).await;
+    standby.end().await;
+    let said = cluster.refused("object-server").await;
+    assert!(said.contains("another process already serves"), "{said}");
+    for process in [owner, account_server] {
+        process.end().await;
+    }
+}
