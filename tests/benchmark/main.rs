@@ -19,6 +19,7 @@ use report::Report;
 mod connection;
 mod endpoint;
 mod floor;
+mod grown;
 mod laboratory;
 mod load;
 mod machine;
@@ -42,7 +43,7 @@ struct Options {
     /// NAME=http://HOST:PORT/auth/v1.0,USER,KEY
     #[arg(long = "peer")]
     peers: Vec<Address>,
-    /// In the container of which one page is timed, and in the largest directory.
+    /// In the container of which one page is timed, and in the largest directory or tree.
     #[arg(long, default_value_t = 1_000_000)]
     objects: usize,
     /// Where the data lie while it runs.
@@ -68,6 +69,8 @@ enum Row {
     Record,
     Quota,
     Tree,
+    Names,
+    Rebuild,
 }
 
 fn main() -> ExitCode {
@@ -129,6 +132,8 @@ async fn measure(options: Options, laboratory: Laboratory) -> Result<bool> {
             Row::Record => rows::record::record(&laboratory, &mut report).await,
             Row::Quota => rows::quota::quota(&laboratory, &mut report).await,
             Row::Tree => rows::tree::tree(&laboratory, options.objects, &mut report).await,
+            Row::Names => rows::names::names(&laboratory, options.objects, &mut report).await,
+            Row::Rebuild => rows::rebuild::rebuild(&laboratory, options.objects, &mut report).await,
             Row::Pipeline => rows::pipeline::pipeline(&laboratory, &options.pipeline, &mut report).await,
         }
         .with_context(|| format!("row {row:?}"))?;

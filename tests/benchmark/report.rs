@@ -44,6 +44,8 @@ pub(crate) enum Target {
     TimesOrLess(f64),
     /// Less than this.
     Below(f64),
+    /// This or more.
+    AtLeast(f64),
     /// This or less.
     AtMost(f64),
 }
@@ -130,6 +132,7 @@ impl Line {
             Target::TimesOrLess(times) => self.ratio()? <= times,
             Target::Below(limit) => self.ours.median() < limit,
             Target::AtMost(limit) => self.ours.median() <= limit,
+            Target::AtLeast(limit) => self.ours.median() >= limit,
         };
         Some(reached)
     }
@@ -168,6 +171,7 @@ impl fmt::Display for Target {
             Self::TimesOrLess(times) => write!(formatter, "≤ {times} ×"),
             Self::Below(limit) => write!(formatter, "< {limit}"),
             Self::AtMost(limit) => write!(formatter, "≤ {limit}"),
+            Self::AtLeast(limit) => write!(formatter, "≥ {limit}"),
         }
     }
 }
@@ -201,6 +205,8 @@ mod tests {
             (21.0, 10.0, Target::TimesOrLess(2.0), false),
             (60.0, 1.0, Target::Below(60.0), false),
             (5.0, 1.0, Target::AtMost(5.0), true),
+            (5.0, 1.0, Target::AtLeast(5.0), true),
+            (4.9, 1.0, Target::AtLeast(5.0), false),
         ] {
             assert_eq!(line(ours, other, target).is_reached(), Some(reached), "{target}");
         }

@@ -65,7 +65,8 @@ impl Store {
         Self::start_so(laboratory, directory, durability, "").await
     }
 
-    async fn start_so(
+    /// The same with further settings.
+    pub(crate) async fn start_so(
         laboratory: &Laboratory,
         directory: &Path,
         durability: Durability,
@@ -94,6 +95,14 @@ impl Store {
             directory: directory.to_owned(),
             endpoint,
         })
+    }
+
+    /// A command that works on it as its administrator.
+    pub(crate) fn administered<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        program::without_settings(command)
+            .env("ST_AUTH", format!("http://{}/auth/v1.0", self.process.address()))
+            .env("ST_USER", "admin:admin")
+            .env("ST_KEY", KEY)
     }
 
     /// Ends it in good order; gives its directory.

@@ -52,6 +52,8 @@ pub struct MariaDb {
     log: Log,
     directory: TempDir,
     data: PathBuf,
+    /// Options besides those that all have.
+    options: &'static [&'static str],
 }
 
 impl MariaDb {
@@ -59,22 +61,30 @@ impl MariaDb {
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let data = directory.path().join("data");
-        Self::start_at(directory, data).await
+        Self::start_at(directory, data, &[]).await
     }
 
     /// The same with its data below `place`, which is on a disk of the test's choice.
     pub async fn start_on(place: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        Self::start_at(directory, place.join("mariadb")).await
+        Self::start_at(directory, place.join("mariadb"), &[]).await
     }
 
-    async fn start_at(directory: TempDir, data: PathBuf) -> Self {
+    /// The same with room for millions of rows in memory, to be measured.
+    pub async fn start_roomy(place: &Path) -> Self {
+        const ROOMY: &[&str] = &["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=256M"];
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        Self::start_at(directory, place.join("mariadb"), ROOMY).await
+    }
+
+    async fn start_at(directory: TempDir, data: PathBuf, options: &'static [&'static str]) -> Self {
         copy(&template(), &data);
         let mut mariadb = Self {
             child: None,
             log: Log::default(),
             directory,
             data,
+            options,
         };
         mariadb.start_again().await;
         mariadb
@@ -113,6 +123,7 @@ impl MariaDb {
             // Whatever becomes of the test, it goes too.
             .args(["--pdeathsig", "KILL", "--", "mariadbd"])
             .args(OPTIONS)
+            .args(self.options)
             .args(as_root())
             .arg(option("datadir", &self.data))
             .arg(option("tmpdir", self.directory.path()))
