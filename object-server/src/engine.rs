@@ -269,6 +269,11 @@ pub enum EngineError {
     /// Another process serves the storage.
     #[error("another process already serves {0}")]
     Taken(String),
+    /// There is no storage, and none is to be made.
+    #[error(
+        "{0} holds no storage: its disk is not mounted, or `create` in [object-server] has to let one be made"
+    )]
+    Missing(String),
     /// The storage holds something that is not ours to read as an object.
     #[error("the stored node cannot be read: {0}")]
     Corrupt(String),
@@ -284,9 +289,10 @@ impl From<EngineError> for common::Error {
             EngineError::NoContainer => Self::not_found(),
             EngineError::NotEmpty => Self::conflict("The container is not empty."),
             EngineError::Full => Self::new(common::Outcome::InsufficientStorage).caused_by(error),
-            EngineError::Unavailable(_) | EngineError::Taken(_) | EngineError::Io(_) => {
-                Self::unavailable(error, None)
-            }
+            EngineError::Unavailable(_)
+            | EngineError::Taken(_)
+            | EngineError::Missing(_)
+            | EngineError::Io(_) => Self::unavailable(error, None),
             EngineError::Corrupt(_) => Self::internal(error),
         }
     }

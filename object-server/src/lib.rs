@@ -16,6 +16,7 @@ mod object;
 mod owner;
 mod quota;
 mod record_feed;
+mod remembered;
 mod scrubber;
 mod server;
 pub mod settings;
@@ -25,5 +26,5 @@ pub mod tree_listing;
 mod walk;
 
 pub use server::ObjectServer;
-pub use settings::{Durability, Settings};
+pub use settings::{Create, Durability, Settings};
 pub use standby::Standby;

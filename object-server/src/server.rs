@@ -18,7 +18,8 @@ use crate::journal::Journal;
 use crate::mirror_feed::{MirrorFeed, Sources};
 use crate::owner::{Owner, Parts};
 use crate::record_feed::RecordFeed;
-use crate::settings::Settings;
+use crate::remembered::Remembered;
+use crate::settings::{Create, Settings};
 use crate::tree_listing::TreeListing;
 
 /// Changes that wait for the mirror at the end of the process get so long; the journal keeps the others.
@@ -48,19 +49,41 @@ impl ObjectServer {
         constraints: Arc<Constraints>,
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
-        let engine = Self::engine(settings, root).await?;
+        let engine = Self::engine(settings, root, false).await?;
         Self::open_posix(engine, settings, constraints, mirror).await
     }
 
-    /// Takes the storage at `root`.
-    pub(crate) async fn engine(settings: &Settings, root: &Path) -> Result<Posix, EngineError> {
-        let engine_settings = posix::Settings {
-            durability: settings.durability,
-            failure_points: settings.failure_points()?,
-        };
-        let path = root.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Posix::open(&path, &engine_settings)).await;
-        opened.map_err(Error::internal)?
+    /// Takes the storage at `root`, and remembers which one it is; where there is none it is made, or `must_exist`.
+    pub(crate) async fn engine(
+        settings: &Settings,
+        root: &Path,
+        must_exist: bool,
+    ) -> Result<Posix, EngineError> {
+        let failure_points = settings.failure_points()?;
+        let (root, durability, create) = (root.to_owned(), settings.durability, settings.create);
+        let opened = tokio::task::spawn_blocking(move || {
+            let remembered = Remembered::of(&root);
+            let known = remembered.read()?;
+            let expected = known.clone().filter(|_| create != Create::Always);
+            let expected = expected.map(|identity| posix::Expected {
+                identity,
+                remembered_in: remembered.path().to_owned(),
+            });
+            let engine = Posix::open(
+                &root,
+                &posix::Settings {
+                    durability,
+                    failure_points,
+                    must_exist: must_exist || create == Create::Never,
+                    expected,
+                },
+            )?;
+            if known.as_ref() != Some(&engine.root_identity()) {
+                remembered.write(&engine.root_identity())?;
+            }
+            Ok(engine)
+        });
+        opened.await.map_err(Error::internal)?
     }
 
     /// The server of a storage that was taken.

@@ -25,6 +25,8 @@ pub struct Settings {
     pub checkpoint_interval: Period,
     /// Memory for sorted directories while the mirror is away.
     pub listing_cache: Size,
+    /// Whether an empty root becomes a new storage.
+    pub create: Create,
     /// Whether it waits, when another object-server serves the storage, and takes over when that one ends.
     pub standby: bool,
     /// How many bytes a second are read again to find what the disk has let rot; 0: none.
@@ -43,6 +45,7 @@ impl Default for Settings {
             listing_timeout: Period::seconds(1),
             checkpoint_interval: Period::seconds(30),
             listing_cache: Size(32 << 20),
+            create: Create::UnlessKnown,
             standby: false,
             scrub_rate: Size(1 << 20),
             failure_points: String::new(),
@@ -68,6 +71,19 @@ impl Settings {
             ..journal::Settings::default()
         }
     }
+}
+
+/// When an empty root becomes a new storage: it may be one whose disk is not mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Create {
+    /// Where neither the directory around it nor the mirror knows of a storage that was there.
+    #[default]
+    UnlessKnown,
+    /// Never.
+    Never,
+    /// Whatever was there; and another storage is taken in its place.
+    Always,
 }
 
 /// Whether an acknowledged change survives a power cut.

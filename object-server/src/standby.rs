@@ -1,17 +1,22 @@
-//! An object-server that waits while another one serves the same storage, and takes over when that one ends.
+//! An object-server that cannot serve its storage yet: another one does, or nobody knows whether there is none yet.
 //!
-//! The lock of the root says who serves it. Whoever waits asks for it again and again, and answers all requests with "not the
-//! owner" meanwhile. With the lock it opens the storage as any start does: the journal that the other one left is read,
-//! what was cut short is brought to an end, and counters are recovered. Each account gets a greater term before anything in it
-//! can change (`owner/recovery.rs`).
+//! **Another one serves it.** The lock of the root says so. Whoever stands by asks for it again and again, and answers all
+//! requests with "not the owner" meanwhile. With the lock it opens the storage as any start does: the journal that the other
+//! one left is read, what was cut short is brought to an end, and counters are recovered. Each account gets a greater term
+//! before anything in it can change (`owner/recovery.rs`).
+//!
+//! **The root is empty.** That is a new storage, or a disk that is not mounted. Where the storage that was there is remembered
+//! (`remembered.rs`) or the mirror has anything in it, nothing is made; while the mirror cannot be asked, that is waited for.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::constraints::Constraints;
+use common::functional::search::{Find, Kind};
+use common::functional::{self, Context, Reply, Request};
 use common::service::FunctionalService;
-use common::{Error, Outcome};
+use common::{Body, Clock, Error, Outcome};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -19,14 +24,18 @@ use tokio::time::timeout;
 use crate::engine::EngineError;
 use crate::engine::posix::Posix;
 use crate::server::ObjectServer;
-use crate::settings::Settings;
+use crate::settings::{Create, Settings};
 
-/// Between two looks whether the other server has ended.
+/// Between two looks whether the storage can be served.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Between two attempts to open a storage that is ours now and cannot be opened.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So long a request waits for that.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// When clients may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A server that serves as soon as nobody else does.
+/// A server that serves as soon as it can.
 #[derive(Debug)]
 pub struct Standby {
     service: FunctionalService,
@@ -43,11 +52,33 @@ struct Opening {
     mirror: FunctionalService,
 }
 
+/// What came of an attempt.
+enum Tried {
+    Opened(ObjectServer),
+    Waiting(Why),
+}
+
+/// Why it has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Another server has the storage.
+    Taken,
+    /// The storage may be there in truth.
+    Unknown,
+}
+
+/// Who answers.
+#[derive(Clone, Debug)]
+enum Answering {
+    Owner(FunctionalService),
+    Nobody(Why),
+}
+
 impl Standby {
-    /// Opens the storage at `root` if nobody serves it, or waits in the background until nobody does.
+    /// Opens the storage at `root`, or goes on trying in the background while it can only be waited for.
     ///
     /// # Errors
-    /// As [`ObjectServer::open`] has them, except that another server is there.
+    /// As [`ObjectServer::open`] has them; also when the mirror knows that something was stored at an empty root.
     pub async fn start(
         settings: &Settings,
         root: &Path,
@@ -60,28 +91,29 @@ impl Standby {
             constraints,
             mirror,
         };
-        let opened: Arc<OnceLock<FunctionalService>> = Arc::default();
         let (stop, stopped) = watch::channel(false);
-        let service = {
-            let opened = Arc::clone(&opened);
-            FunctionalService::from_fn(move |request| match opened.get() {
-                Some(owner) => owner.handle(request),
-                // Its body goes back with the answer, as nobody has touched it.
-                None => Box::pin(std::future::ready(Err(Outcome::NotOwner.into()))),
-            })
-        };
-        let waiting = match opening.engine().await {
-            Ok(engine) => {
-                let server = opening.open(engine).await?;
-                let _first = opened.set(server.service());
-                tokio::spawn(std::future::ready(Some(server)))
+        let (answering, waiting) = match opening.attempt().await? {
+            Tried::Opened(server) => {
+                let answering = watch::Sender::new(Answering::Owner(server.service()));
+                let answered = answering.subscribe();
+                (answered, tokio::spawn(std::future::ready(Some(server))))
             }
-            Err(EngineError::Taken(what)) => {
-                tracing::info!("standing by: another process serves {what}");
-                tokio::spawn(opening.wait(opened, stopped))
+            Tried::Waiting(why) => {
+                tracing::warn!("{}", why.told());
+                let answering = watch::Sender::new(Answering::Nobody(why));
+                let answered = answering.subscribe();
+                (answered, tokio::spawn(opening.wait(answering, stopped)))
             }
-            Err(error) => return Err(error.into()),
         };
+        let service = FunctionalService::from_fn(move |request| {
+            let now = answering.borrow().clone();
+            match now {
+                Answering::Owner(owner) => owner.handle(request),
+                // The body of the request goes back with the answer, as nobody has touched it.
+                Answering::Nobody(Why::Taken) => Box::pin(std::future::ready(Err(Outcome::NotOwner.into()))),
+                Answering::Nobody(Why::Unknown) => Box::pin(when_known(answering.clone(), request)),
+            }
+        });
         Ok(Self {
             service,
             stop,
@@ -108,33 +140,85 @@ impl Standby {
 }
 
 impl Opening {
+    async fn attempt(&self) -> Result<Tried, Error> {
+        let engine = match self.engine(true).await {
+            Err(EngineError::Missing(_)) if self.settings.create == Create::Always => {
+                self.engine(false).await
+            }
+            Err(EngineError::Missing(_)) if self.settings.create == Create::UnlessKnown => {
+                match self.is_known_to_mirror().await {
+                    Ok(false) => self.engine(false).await,
+                    Ok(true) => return Err(self.is_gone()),
+                    Err(error) => {
+                        tracing::debug!("the mirror does not say whether anything was stored: {error}");
+                        return Ok(Tried::Waiting(Why::Unknown));
+                    }
+                }
+            }
+            engine => engine,
+        };
+        match engine {
+            Ok(engine) => {
+                let (constraints, mirror) = (Arc::clone(&self.constraints), self.mirror.clone());
+                let opened = ObjectServer::open_posix(engine, &self.settings, constraints, mirror).await;
+                opened.map(Tried::Opened)
+            }
+            Err(EngineError::Taken(_)) if self.settings.standby => Ok(Tried::Waiting(Why::Taken)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Takes the storage, if it is free.
-    async fn engine(&self) -> Result<Posix, EngineError> {
-        ObjectServer::engine(&self.settings, &self.root).await
+    async fn engine(&self, must_exist: bool) -> Result<Posix, EngineError> {
+        ObjectServer::engine(&self.settings, &self.root, must_exist).await
     }
 
-    async fn open(&self, engine: Posix) -> Result<ObjectServer, Error> {
-        let (constraints, mirror) = (Arc::clone(&self.constraints), self.mirror.clone());
-        ObjectServer::open_posix(engine, &self.settings, constraints, mirror).await
+    /// Whether the mirror has anything in it.
+    async fn is_known_to_mirror(&self) -> Result<bool, Error> {
+        let find = Find {
+            kind: Some(Kind::Container),
+            limit: Some(1),
+            paths: false,
+            ..Find::default()
+        };
+        let context = Context::internal("start", Clock::now());
+        match functional::ask(&self.mirror, find, context, Body::empty()).await {
+            Ok((found, _)) => Ok(!found.results.is_empty()),
+            // There is too much to sort.
+            Err(error) if matches!(error.outcome(), Outcome::PreconditionFailed(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Waits until the storage is free, and serves it. `None`: it was told to stop before.
+    fn is_gone(&self) -> Error {
+        let why = format!(
+            "{} is empty, and the database knows what was stored there: its disk is not mounted. Mount it; or, to begin a \
+             new storage there, start once with create = \"always\" in [object-server]",
+            self.root.display()
+        );
+        Error::unavailable(why, None)
+    }
+
+    /// Tries until the storage can be served. `None`: it was told to stop before.
     async fn wait(
         self,
-        opened: Arc<OnceLock<FunctionalService>>,
+        answering: watch::Sender<Answering>,
         mut stopped: watch::Receiver<bool>,
     ) -> Option<ObjectServer> {
         loop {
-            let pause = match self.take_over().await {
-                Ok(Some(server)) => {
-                    let _first = opened.set(server.service());
-                    tracing::warn!("the other server has ended; this one owns all accounts now");
+            let pause = match self.attempt().await {
+                Ok(Tried::Opened(server)) => {
+                    answering.send_replace(Answering::Owner(server.service()));
+                    tracing::warn!("the storage is free; this server owns all accounts now");
                     return Some(server);
                 }
-                Ok(None) => INTERVAL,
+                Ok(Tried::Waiting(why)) => {
+                    answering.send_replace(Answering::Nobody(why));
+                    INTERVAL
+                }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(cause, "the storage is free, and cannot be taken over: {error}");
+                    tracing::error!(cause, "the storage cannot be served: {error}");
                     PAUSE
                 }
             };
@@ -144,13 +228,30 @@ impl Opening {
             }
         }
     }
+}
 
-    /// `None`: the other server is still there.
-    async fn take_over(&self) -> Result<Option<ObjectServer>, Error> {
-        match self.engine().await {
-            Ok(engine) => self.open(engine).await.map(Some),
-            Err(EngineError::Taken(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+impl Why {
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Taken => "standing by, as another process serves the storage",
+            Self::Unknown => {
+                "there is no storage yet, and none is made before the database can say that nothing was stored"
+            }
         }
+    }
+}
+
+/// Answers as soon as the storage can be served: who is let in while the database comes back may be quicker than that.
+async fn when_known(mut answering: watch::Receiver<Answering>, request: Request) -> Result<Reply, Error> {
+    let owner = answering.wait_for(|now| matches!(now, Answering::Owner(_)));
+    let now = timeout(PATIENCE, owner)
+        .await
+        .map(|known| known.map(|now| now.clone()));
+    match now {
+        Ok(Ok(Answering::Owner(owner))) => owner.handle(request).await,
+        _ => Err(Error::unavailable(
+            "it is not known whether there is a storage",
+            Some(RETRY_AFTER),
+        )),
     }
 }

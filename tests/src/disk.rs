@@ -151,8 +151,8 @@ impl Disk {
             run(command("umount").arg(place)).expect("it is mounted, and nobody uses it");
         }
         // It says by its code that it mended something.
-        let mended = command("e2fsck").args(["-f", "-y"]).arg(self.image()).status();
-        assert!(mended.is_ok_and(|status| status.code().is_some_and(|code| code < 4)));
+        let mended = command("e2fsck").args(["-f", "-y"]).arg(self.image()).output();
+        assert!(mended.is_ok_and(|output| output.status.code().is_some_and(|code| code < 4)));
         let mut mount = command("mount");
         mount.args(["-o", "loop"]).arg(self.image()).arg(self.device());
         run(&mut mount).expect("it could be mounted before");

@@ -196,3 +196,129 @@ async fn a_full_disk_gives_directories_up_and_takes_no_new_ones() {
     client.get("c/large/y").await.expect(200);
     client.delete("c/new/").await.expect(204);
 }
+
+#[tokio::test]
+async fn a_disk_that_the_kernel_writes_to_no_more_is_read() {
+    let Some(disk) = Disk::of(64) else { return };
+    let server = Server::builder().data_on(&disk).start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    if !disk.turn_read_only() {
+        return;
+    }
+    client.put("c/d/01", "x").await.expect_one_of(&[503, 507]);
+    client
+        .put("c/new", vec![1; 100_000])
+        .await
+        .expect_one_of(&[503, 507]);
+    let post = client.post("c/d/02").header("x-object-meta-number", "other");
+    post.await.expect_one_of(&[503, 507]);
+    client.delete("c/d/03").await.expect_one_of(&[503, 507]);
+    let made = request(&client, "MKCOL", "c/made/").await;
+    made.expect_one_of(&[503, 507]);
+    let moved = request(&client, "MOVE", "c/d/").header("destination", "c/e/");
+    moved.await.expect_one_of(&[503, 507]);
+    check(&client, 0, &[]).await;
+    let builder = server.kill().await;
+    disk.repair();
+    let server = builder.start().await;
+    let client = server.tester().await;
+    check(&client, 0, &[]).await;
+    client.put("c/new", "x").await.expect(201);
+    check(&client, 0, &["new"]).await;
+}
+
+#[tokio::test]
+async fn what_a_disk_does_not_give_back_is_never_made_up() {
+    /// MiB: the disk, what is left of it, and an object that cannot lie within that.
+    const SIZES: (u64, u64, usize) = (96, 48, 60 << 20);
+    let Some(disk) = Disk::of(SIZES.0) else { return };
+    let quiet = "[object-server]\nscrub_rate = 0";
+    let server = Server::builder().setting(quiet).data_on(&disk).start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    let large: Vec<u8> = (0..SIZES.2 / 4)
+        .flat_map(|number| u32::try_from(number).unwrap_or(0).to_le_bytes())
+        .collect();
+    client.put("c/large", large.clone()).await.expect(201);
+    // All of it is on the disk, so that the kernel may forget it.
+    let lost = disk.break_behind(SIZES.1, &server.objects().join("AUTH_test/c/large"));
+    match client.get("c/large").send().await {
+        // Broken off: a client sees that it is not all.
+        Err(_) => {}
+        Ok(response) => assert_eq!(response.status(), 503, "{response:?}"),
+    }
+    let head = client.head("c/large").await.expect(200);
+    assert_eq!(head.number("content-length"), large.len() as u64);
+    check(&client, 0, &["large"]).await;
+    client.put("c/more", "more").await.expect(201);
+    disk.heal(SIZES.1, &lost);
+    let whole = async || {
+        client
+            .get("c/large")
+            .send()
+            .await
+            .map_or(0, |response| response.status())
+    };
+    until(200, whole).await;
+    client.get("c/large").await.expect(200).expect_body(&large);
+    check(&client, 0, &["large", "more"]).await;
+}
+
+/// The root alone is on a disk of its own, which is not there when the server starts.
+#[tokio::test]
+async fn a_start_without_the_disk_makes_no_new_store() {
+    let Some(disk) = Disk::of(64) else { return };
+    let builder = Server::builder().shape(Shape::Single);
+    std::fs::create_dir_all(builder.data()).expect("the directory is ours");
+    std::os::unix::fs::symlink(disk.path(), builder.data().join("objects")).expect("a link can be made");
+    let server = builder.start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    let builder = server.stop().await;
+    disk.unmount();
+    let said = builder.clone().refused().await;
+    assert!(said.contains("its disk is not mounted"), "{said}");
+    let left = std::fs::read_dir(disk.path())
+        .expect("the place is there")
+        .count();
+    assert_eq!(left, 0, "nothing was made");
+    disk.mount();
+    let server = builder.start().await;
+    check(&server.tester().await, 0, &[]).await;
+}
+
+/// All of the data is on the disk, and the database elsewhere.
+#[tokio::test]
+async fn a_start_without_the_disk_is_told_by_the_database() {
+    let Some(disk) = Disk::of(64) else { return };
+    let builder = Server::builder().shape(Shape::Single).database(Database::Sqlite);
+    let elsewhere = builder.directory().join("stobj.sqlite");
+    let url = format!("sqlite:{}", elsewhere.display());
+    let builder = builder.variable(DATABASE_SETTING, &url).data_on(&disk);
+    let server = builder.start().await;
+    let client = server.tester().await;
+    fill(&client).await;
+    // What clients see is in the database by now.
+    client.list("c").await.expect(200);
+    let builder = server.stop().await;
+    disk.unmount();
+    let said = builder.clone().refused().await;
+    assert!(
+        said.contains("the database knows what was stored there"),
+        "{said}"
+    );
+    let said = builder
+        .clone()
+        .setting("[object-server]\ncreate = \"never\"")
+        .refused()
+        .await;
+    assert!(said.contains("holds no storage"), "{said}");
+    let again = builder.clone().setting("[object-server]\ncreate = \"always\"");
+    let server = again.start().await;
+    server.tester().await.get("c").await.expect(404);
+    drop(server.stop().await);
+    disk.mount();
+    let server = builder.start().await;
+    check(&server.tester().await, 0, &[]).await;
+}

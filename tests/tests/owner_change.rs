@@ -13,7 +13,7 @@ use tokio::time::sleep;
 const WORKERS: usize = 4;
 
 const STANDING_BY: &str = "standing by";
-const TAKEN_OVER: &str = "this one owns all accounts now";
+const TAKEN_OVER: &str = "owns all accounts now";
 
 /// Two object-servers, an account-server and a proxy, and who works there.
 struct Store {

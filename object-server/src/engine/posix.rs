@@ -65,6 +65,19 @@ pub struct Settings {
     pub durability: Durability,
     /// Where tests interfere.
     pub failure_points: FailurePoints,
+    /// Whether there must be a storage already; else an empty root becomes one.
+    pub must_exist: bool,
+    /// Which storage it must be.
+    pub expected: Option<Expected>,
+}
+
+/// A storage that was at this root before.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// What its identity file holds.
+    pub identity: String,
+    /// The file that remembers it.
+    pub remembered_in: PathBuf,
 }
 
 /// An engine over a directory tree.
@@ -83,6 +96,11 @@ impl Posix {
         Ok(Self {
             store: Arc::new(Store::open(root, settings)?),
         })
+    }
+
+    /// What the storage's identity file holds.
+    pub fn root_identity(&self) -> String {
+        self.store.identity()
     }
 
     /// The directory `.stobj`, where the server keeps what is its own besides: `journal/`, checkpoints.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use account_server::AccountServer;
 use common::Error;
 use common::service::{FunctionalService, HttpService};
-use object_server::{ObjectServer, Standby};
+use object_server::Standby;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -37,9 +37,8 @@ enum Administrator {
 /// The servers of this process.
 #[derive(Default)]
 pub(super) struct Servers {
-    object_server: Option<ObjectServer>,
-    /// An object-server that may still be waiting.
-    standby: Option<Standby>,
+    /// It may still be waiting.
+    object_server: Option<Standby>,
     account_server: Option<AccountServer>,
     /// Tasks that wait for servers that are other processes.
     waiting: JoinSet<()>,
@@ -133,13 +132,8 @@ impl Plan {
         let mut settings = self.sections().object_server.clone();
         // Nobody stands by for a store of one process.
         settings.standby &= self.part == Part::ObjectServer;
-        if settings.standby {
-            let started = Standby::start(&settings, &root, constraints, mirror).await;
-            let standby = started.map_err(open_error("the object-server's storage"))?;
-            return Ok(servers.standby.insert(standby).service());
-        }
-        let opened = ObjectServer::open(&settings, &root, constraints, mirror).await;
-        let server = opened.map_err(open_error("the object-server's storage"))?;
+        let started = Standby::start(&settings, &root, constraints, mirror).await;
+        let server = started.map_err(open_error("the object-server's storage"))?;
         Ok(servers.object_server.insert(server).service())
     }
 
@@ -214,10 +208,9 @@ impl Plan {
 impl Servers {
     /// The object-server first: its mirror feed has something left to tell.
     pub(super) async fn close(self) -> Result<(), Error> {
-        let closed = match (self.object_server, self.standby) {
-            (Some(object_server), _) => object_server.close().await,
-            (None, Some(standby)) => standby.close().await,
-            (None, None) => Ok(()),
+        let closed = match self.object_server {
+            Some(object_server) => object_server.close().await,
+            None => Ok(()),
         };
         if let Some(account_server) = self.account_server {
             account_server.close().await;

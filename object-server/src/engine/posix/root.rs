@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attribute::write_all;
+use super::{Expected, Settings};
 use crate::engine::EngineError;
 
 /// The private directory's name.
@@ -36,8 +37,8 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Opens the root, which is made when there is nothing.
-    pub(super) fn open(path: &Path) -> Result<Self, EngineError> {
+    /// Opens the root, which is made when there is nothing and nothing has to be there.
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<Self, EngineError> {
         std::fs::create_dir_all(path)?;
         let directory = open_directory(rustix::fs::CWD, path)?;
         let is_new = is_new(&directory)?;
@@ -47,6 +48,12 @@ impl Root {
                 "{} holds files but no {PRIVATE}/{IDENTITY}: it is no storage of ours, or its disk is not mounted",
                 path.display()
             )));
+        }
+        if is_new && settings.expected.is_some() {
+            return Err(is_gone(&path));
+        }
+        if is_new && settings.must_exist {
+            return Err(EngineError::Missing(path.display().to_string()));
         }
         let private = make_directory(&directory, PRIVATE)?;
         let lock = lock(&private, &path)?;
@@ -60,6 +67,11 @@ impl Root {
                 "{}/{PRIVATE}/{IDENTITY} is of a format that this program does not know",
                 path.display()
             )));
+        }
+        if let Some(expected) = &settings.expected
+            && expected.identity.as_bytes() != identity
+        {
+            return Err(is_another(&path, expected));
         }
         let root = Self {
             temporary: make_directory(&private, "temporary")?,
@@ -88,6 +100,11 @@ impl Root {
             "{} is another storage now",
             self.path.display()
         )))
+    }
+
+    /// What the identity file holds.
+    pub(super) fn identity(&self) -> String {
+        String::from_utf8_lossy(&self.identity).into_owned()
     }
 
     /// The private directory.
@@ -138,6 +155,23 @@ pub(super) fn entries(directory: impl AsFd) -> Result<Vec<(String, FileType)>, E
         entries.push((name.to_owned(), kind));
     }
     Ok(entries)
+}
+
+fn is_gone(path: &Path) -> EngineError {
+    EngineError::Unavailable(format!(
+        "{} is empty, and was a storage before: its disk is not mounted. Mount it; or, to begin a new storage there, start once \
+         with create = \"always\" in [object-server]",
+        path.display(),
+    ))
+}
+
+fn is_another(path: &Path, expected: &Expected) -> EngineError {
+    EngineError::Unavailable(format!(
+        "{} is another storage than {} remembers: another disk is mounted there. Mount the right one; or, to go on with \
+         this one, start once with create = \"always\" in [object-server]",
+        path.display(),
+        expected.remembered_in.display()
+    ))
 }
 
 fn identity_path() -> PathBuf {

@@ -47,7 +47,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(path: &Path, settings: &Settings) -> Result<Self, EngineError> {
-        let root = Root::open(path)?;
+        let root = Root::open(path, settings)?;
         let abilities = probe::probe(&root.path, &root.temporary)?;
         Self::new(root, abilities, settings)
     }
@@ -98,6 +98,11 @@ impl Store {
             "{} is not there",
             self.root.path.display()
         )))
+    }
+
+    /// What the identity file of the root holds.
+    pub(super) fn identity(&self) -> String {
+        self.root.identity()
     }
 
     /// A number no node bears: the name of something new.

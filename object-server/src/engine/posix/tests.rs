@@ -197,7 +197,7 @@ async fn posix_conforms_on_a_poor_file_system() {
 }
 
 fn poor(root: &FilePath, settings: &Settings) -> Posix {
-    let root = Root::open(root).unwrap();
+    let root = Root::open(root, &Settings::default()).unwrap();
     let abilities = Abilities {
         unnamed_files: false,
         rename_noreplace: false,

@@ -127,7 +127,7 @@ async fn a_refused_object_leaves_no_directories() {
 #[tokio::test]
 async fn a_stage_that_is_dropped_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let root = Root::open(directory.path()).unwrap();
+    let root = Root::open(directory.path(), &Settings::default()).unwrap();
     let abilities = Abilities {
         unnamed_files: false,
         ..probe(&root.path, &root.temporary).unwrap()
