@@ -107,6 +107,71 @@ impl Timestamp {
     }
 }
 
+/// Timestamps in what people and their programs read as JSON: as in listings, `2026-01-02T03:04:05.678900`.
+/// For `#[serde(with = "…")]`; a bare number of units is read too.
+pub mod as_iso {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Iso(String),
+        Units(Timestamp),
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What the serializer fails with.
+    pub fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&moment.iso())
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is no moment.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        match Either::deserialize(deserializer)? {
+            Either::Units(moment) => Ok(moment),
+            Either::Iso(text) => Timestamp::parse_iso(&text)
+                .ok_or_else(|| D::Error::custom("no moment as 2026-01-02T03:04:05")),
+        }
+    }
+
+    /// The same of one that may be missing.
+    pub mod optional {
+        use super::{Deserialize, Deserializer, Serializer, Timestamp};
+        use serde::Serialize as _;
+
+        /// Writes it, or nothing.
+        ///
+        /// # Errors
+        /// What the serializer fails with.
+        pub fn serialize<S: Serializer>(
+            moment: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            moment.map(Timestamp::iso).serialize(serializer)
+        }
+
+        /// Reads it, or nothing.
+        ///
+        /// # Errors
+        /// When it is no moment.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            #[derive(Deserialize)]
+            struct Present(#[serde(with = "super")] Timestamp);
+            Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(moment)| moment))
+        }
+    }
+}
+
 /// A number of exactly so many digits.
 fn digits(text: &str, count: usize) -> Option<u64> {
     let is_number = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -260,6 +325,25 @@ mod tests {
         let clock = Clock::new();
         let times: Vec<_> = (0..1000).map(|_| clock.next()).collect();
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn as_iso_is_written_and_both_forms_are_read() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Times {
+            #[serde(with = "as_iso")]
+            created: Timestamp,
+            #[serde(with = "as_iso::optional", default)]
+            ended: Option<Timestamp>,
+        }
+        let created = Timestamp::from_units(170_000_000_012_345);
+        let times = |ended| Times { created, ended };
+        let json = r#"{"created":"2023-11-14T22:13:20.123450","ended":null}"#;
+        assert_eq!(serde_json::to_string(&times(None)).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Times>(json).unwrap(), times(None));
+        let bare = r#"{"created":170000000012345,"ended":"2023-11-14T22:13:20.12345"}"#;
+        assert_eq!(serde_json::from_str::<Times>(bare).unwrap(), times(Some(created)));
+        assert!(serde_json::from_str::<Times>(r#"{"created":"yesterday"}"#).is_err());
     }
 
     proptest! {

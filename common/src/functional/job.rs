@@ -64,9 +64,14 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When it was asked for.
+    #[serde(with = "crate::timestamp::as_iso")]
     pub created: Timestamp,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_iso::optional"
+    )]
     pub ended: Option<Timestamp>,
     /// What a check found so far; only `job/show` tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

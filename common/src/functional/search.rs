@@ -144,7 +144,11 @@ pub struct Match {
     /// Its bytes; of a directory or container those of all below it.
     pub bytes: u64,
     /// When it was written; none of a directory that was not made by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_iso::optional"
+    )]
     pub last_modified: Option<Timestamp>,
     /// Of an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
