@@ -383,7 +383,10 @@ enum Twice {
 impl Twice {
     fn of(action: &Action) -> Self {
         match action {
-            Action::FsMakeDirectory(_) | Action::FsMove(_) | Action::FsRemoveDirectory(_) => Self::Known,
+            Action::FsMakeDirectory(_)
+            | Action::FsMove(_)
+            | Action::FsCopyDirectory(_)
+            | Action::FsRemoveDirectory(_) => Self::Known,
             action if changes_nothing_twice(action) => Self::Same,
             _ => Self::Never,
         }

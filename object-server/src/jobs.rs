@@ -190,13 +190,40 @@ impl Owner {
     pub(crate) async fn resume_jobs(self: &Arc<Self>) -> Result<(), Error> {
         for mut stored in store::unended(&self.jobs.state_directory).await? {
             stored.job.begin_anew();
+            self.forget_unattached(&mut stored).await?;
             let id = stored.job.id.clone();
             if let Err(error) = self.jobs.enqueue(id.clone(), Handle::new(stored)) {
                 tracing::warn!(job = id, %error, "a job could not be taken up again; it waits for the next start");
             }
         }
+        // Whoever builds something begins anew.
+        for build in self.engine.builds().await? {
+            self.engine.drop_build(build).await?;
+        }
+        self.reaper.wake();
         self.start_jobs();
         Ok(())
+    }
+
+    /// A copy that was complete and is still being built was not attached. That is written down before the build is dropped:
+    /// what is gone was attached.
+    async fn forget_unattached(&self, stored: &mut Stored) -> Result<(), Error> {
+        let Work::CopyDirectory(copy) = &mut stored.work else {
+            return Ok(());
+        };
+        match copy.complete {
+            Some(complete) if self.engine.built(complete.build).await?.is_some() => copy.complete = None,
+            _ => return Ok(()),
+        }
+        self.jobs.write_down(stored.clone()).await
+    }
+
+    /// Writes down what a job does, durably.
+    ///
+    /// # Errors
+    /// What the disk fails with.
+    pub(crate) async fn keep_job(&self, handle: &Handle) -> Result<(), Error> {
+        self.jobs.write_down(handle.stored()).await
     }
 
     pub(crate) async fn show_job(&self, show: Show, context: &Context) -> Result<Job, Error> {

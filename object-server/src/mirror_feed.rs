@@ -3,7 +3,7 @@
 //! One ordered stream an account, with one batch in flight. A change is sent as the **state** of its node: the one
 //! that the commit knew, or what storage shows when it is sent. A node that changed twice while it waited is sent
 //! once, at its first place, with its last state and that state's `seq`. Tree operations are sent as such, in their order
-//! (`queue.rs`).
+//! (`queue.rs`); of a directory that was built apart and attached, all that lies in it is (`attached.rs`).
 //!
 //! No change waits for the mirror. A listing does, for a bounded time ([`MirrorFeed::reached`]); when the mirror is
 //! away or being filled anew it does not wait at all.
@@ -25,6 +25,7 @@ use crate::owner::Account;
 use crate::record_feed::RecordFeed;
 use crate::tree::Rename;
 
+mod attached;
 mod queue;
 mod refill;
 mod row;

@@ -34,6 +34,7 @@ mod recount;
 mod recovery;
 mod reservation;
 mod retell;
+mod watch;
 
 pub(crate) use account::{Account, Container, Renaming};
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
@@ -44,6 +45,7 @@ pub(crate) use recovery::FIRST_TERM;
 use recovery::Recovery;
 pub(crate) use reservation::Reservation;
 pub(crate) use retell::NameLocks;
+pub(crate) use watch::Watch;
 
 /// The owner.
 #[derive(Debug)]

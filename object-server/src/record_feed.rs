@@ -242,8 +242,11 @@ impl Owner {
             seq,
         };
         let mut shown = shown(account, change, path, record);
-        if let Kind::Moved { to, .. } = &entry.kind {
+        if let Kind::Moved { to, .. } | Kind::Attached { to, .. } = &entry.kind {
             shown.destination = shown.account.as_ref().map(|account| full_name(account, to));
+        }
+        if let Kind::Attached { source, .. } = &entry.kind {
+            shown.path = source.to_string();
         }
         Some(shown)
     }

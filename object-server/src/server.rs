@@ -278,6 +278,9 @@ fn answer_tree(owner: Arc<Owner>, action: Action, at: Context) -> BoxFuture<Repl
         A::FsMove(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
             owner.move_node(call, &at).await.map(Answer::FsMove)
         }),
+        A::FsCopyDirectory(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
+            owner.copy_directory(call, &at).await.map(Answer::FsCopyDirectory)
+        }),
         A::FsRemoveDirectory(call) => once(owner, call.clone().into(), at, move |owner, at| async move {
             owner
                 .remove_directory(call, &at)

@@ -1,8 +1,11 @@
 //! Clients that change trees of their own and know at each moment what must be there; a server may be killed meanwhile.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Request;
 use crate::{Client, Response};
@@ -30,6 +33,12 @@ pub struct TreeWorker {
 
 const REMEMBERED: usize = 12;
 
+/// So long a job may take, beside all that others do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a job.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// `Retry-After` of what cannot be done without the database, and was not.
 const NOTHING_CHANGED: &str = "5";
 
@@ -43,6 +52,8 @@ struct Step {
     after: Contents,
     /// The answer when it is done.
     expected: Vec<u16>,
+    /// Whether it is done only when the job has ended that it is answered with.
+    is_job: bool,
 }
 
 impl Chance {
@@ -91,6 +102,20 @@ impl TreeWorker {
             let status = response.status();
             self.told.push(format!("… {status}"));
             if step.expected.contains(&status) {
+                if step.is_job {
+                    let job = response.json()["id"].as_str().unwrap_or_default().to_owned();
+                    let Some(state) = self.end_of(client, &job).await else {
+                        return;
+                    };
+                    self.told.push(format!("… job {state}"));
+                    if state != "done" {
+                        if !self.settle(client).await {
+                            return;
+                        }
+                        self.possible = None;
+                        continue;
+                    }
+                }
                 if status < 300 {
                     self.acknowledged.push(response.header("x-trans-id").to_owned());
                 }
@@ -112,6 +137,10 @@ impl TreeWorker {
     /// Looks what is there: what was before the request that was not answered, or what it led to, and nothing else. `false`:
     /// nobody answers.
     pub async fn settle(&mut self, client: &Client) -> bool {
+        // What a restart interrupted is done before it is looked at.
+        if self.possible.is_some() && self.end_of(client, "").await.is_none() {
+            return false;
+        }
         let Some(found) = self.look(client).await else {
             return false;
         };
@@ -167,14 +196,42 @@ impl TreeWorker {
         Some(found)
     }
 
+    /// Waits until this job, or each job in these containers, has ended, and answers the state of the last; `None`: nobody answers.
+    async fn end_of(&self, client: &Client, job: &str) -> Option<String> {
+        let is_asked = |shown: &Value| {
+            let source = shown["source"].as_str().unwrap_or_default();
+            let is_here = |container: &String| source.starts_with(&format!("{container}/"));
+            shown["id"] == job || job.is_empty() && self.containers.iter().any(is_here)
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let jobs = answered(client.get("").query("jobs", "")).await?.json();
+            let jobs = jobs["jobs"].as_array().cloned().unwrap_or_default();
+            let mut states = jobs.iter().filter(|job| is_asked(job)).map(|job| &job["state"]);
+            let has_ended = |state: &&Value| !["queued", "running"].iter().any(|going| *state == going);
+            if states.clone().all(|state| has_ended(&state)) {
+                return Some(
+                    states
+                        .next()
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned(),
+                );
+            }
+            assert!(Instant::now() < deadline, "a job does not end: {jobs:?}");
+            sleep(LOOK).await;
+        }
+    }
+
     fn next(&mut self) -> Step {
-        match self.chance.below(20) {
+        match self.chance.below(22) {
             0..=7 => self.put(),
             8..=9 => self.post(),
             10..=11 => self.delete(),
             12..=13 => self.move_object(),
             14..=17 => self.move_directory(),
             18 => self.remove_directory(),
+            19..=20 => self.copy_directory(),
             _ => self.make_directory(),
         }
     }
@@ -251,6 +308,28 @@ impl TreeWorker {
         Step::moving(from, to, after)
     }
 
+    fn copy_directory(&mut self) -> Step {
+        let Some(from) = self.some_directory() else {
+            return self.put();
+        };
+        let to = format!("{}/{}/", self.container(), self.directory());
+        if to.starts_with(&from) || from.starts_with(&to) {
+            return self.put();
+        }
+        let mut after = self.contents.clone();
+        after.retain(|path, _| !path.starts_with(&to));
+        for (path, body) in &self.contents {
+            if let Some(rest) = path.strip_prefix(&from) {
+                after.insert(format!("{to}{rest}"), body.clone());
+            }
+        }
+        Step {
+            headers: vec![("destination", to), ("depth", "infinity".to_owned())],
+            is_job: true,
+            ..Step::new(method("COPY"), from, after, &[202])
+        }
+    }
+
     fn remove_directory(&mut self) -> Step {
         let Some(path) = self.some_directory() else {
             return self.put();
@@ -316,6 +395,7 @@ impl Step {
             body: Vec::new(),
             after,
             expected: expected.to_vec(),
+            is_job: false,
         }
     }
 

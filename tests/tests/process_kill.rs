@@ -109,7 +109,7 @@ async fn expect_records(workers: &[TreeWorker], client: &Client) {
 
 /// Nothing lies where what has no name yet does, nor in the trash.
 async fn expect_nothing_left(private: &std::path::Path) {
-    for directory in ["temporary", "trash"] {
+    for directory in ["temporary", "trash", "build"] {
         let directory = private.join(directory);
         until("nothing is left behind", || async {
             std::fs::read_dir(&directory).map_or(0, |entries| entries.count()) == 0

@@ -43,7 +43,7 @@ pub struct Job {
     pub account: AccountName,
     /// What it does: `copy`, `move`, `remove_account`, `check`, `rebuild`, `adopt`.
     pub kind: String,
-    /// What it does it to, as `container/name`; and where to.
+    /// What it does it to, as `container/name`, with the account before it when it is of another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The same of the destination.

@@ -56,22 +56,22 @@ impl Names {
         }
     }
 
-    /// Takes note of a tree operation. No disabled object lies in what it concerns.
-    pub(crate) fn rename(&mut self, rename: &Rename) {
-        let (Some((from, old)), Some((to, new))) =
-            (parts(&rename.from), rename.to.as_ref().and_then(|to| parts(to)))
-        else {
+    /// Takes note of a tree operation. No disabled object lies in what it concerns. Of a directory that had no name before no
+    /// name is longer than `built`.
+    pub(crate) fn rename(&mut self, rename: &Rename, built: Option<usize>) {
+        let Some((to, new)) = rename.to.as_ref().and_then(parts) else {
             return;
         };
-        let below = match rename.is_of_object() {
-            true => Some(old.as_str().len()),
-            false => self.longest.get(from).copied(),
-        };
-        match (below, self.longest.get_mut(to)) {
-            (Some(below), Some(longest)) => {
-                let grown = below.saturating_sub(old.as_str().len()) + new.as_str().len();
-                *longest = grown.max(*longest);
+        let grown = match rename.from.as_ref().and_then(parts) {
+            None => built,
+            Some(_) if rename.is_of_object() => Some(new.as_str().len()),
+            Some((from, old)) => {
+                let below = self.longest.get(from);
+                below.map(|below| below.saturating_sub(old.as_str().len()) + new.as_str().len())
             }
+        };
+        match (grown, self.longest.get_mut(to)) {
+            (Some(grown), Some(longest)) => *longest = grown.max(*longest),
             _ => {
                 self.longest.remove(to);
             }
@@ -156,15 +156,15 @@ mod tests {
         names.apply(&object("unknown", "x"), None, Some(PRESENT));
         assert_eq!(names.longest(&container("a")), Some(8));
         assert_eq!(names.longest(&container("unknown")), None);
-        names.rename(&Rename {
-            from: directory("a", "dir/"),
-            to: Some(directory("b", "longer/")),
-        });
+        let rename = |from, to| Rename {
+            from,
+            to: Some(directory("b", to)),
+        };
+        names.rename(&rename(Some(directory("a", "dir/")), "longer/"), None);
         assert_eq!(names.longest(&container("b")), Some(11));
-        names.rename(&Rename {
-            from: directory("unknown", "dir/"),
-            to: Some(directory("b", "d/")),
-        });
+        names.rename(&rename(None, "d/"), Some(20));
+        assert_eq!(names.longest(&container("b")), Some(20));
+        names.rename(&rename(Some(directory("unknown", "dir/")), "d/"), None);
         assert_eq!(names.longest(&container("b")), None);
         names.apply(&NodePath::Container(container("a")), Some(PRESENT), None);
         assert_eq!(names.longest(&container("a")), None);

@@ -9,6 +9,7 @@ use common::functional::job::Job;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::Work;
 use super::store::Stored;
 
 /// Why a job did not do all.
@@ -116,6 +117,16 @@ impl Handle {
                 Err(End::Stopped)
             }
         }
+    }
+
+    /// What it does, with how far it is: to be kept.
+    pub(crate) fn set_work(&self, work: Work) {
+        self.0.stored.lock().work = work;
+    }
+
+    /// Nothing is done yet.
+    pub(crate) fn begin_anew(&self) {
+        self.change(|job| (job.done, job.bytes) = (0, 0));
     }
 
     /// So many objects there are to do.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::store::Stored;
 use super::{End, Handle};
 use crate::owner::{Account, Owner};
+use crate::tree::{DirectoryCopy, ObjectMove};
 
 /// What a job does, with all it must know to begin anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +20,10 @@ pub(crate) enum Work {
     Rebuild,
     /// Takes in files that were put there by other means.
     Adopt(Adopt),
+    /// Copies a directory, or moves it to another account.
+    CopyDirectory(DirectoryCopy),
+    /// Moves an object to another account.
+    MoveObject(ObjectMove),
 }
 
 impl Work {
@@ -28,6 +33,8 @@ impl Work {
             Self::Check(_) => "check",
             Self::Rebuild => "rebuild",
             Self::Adopt(_) => "adopt",
+            Self::CopyDirectory(copy) if !copy.moves => "copy",
+            Self::CopyDirectory(_) | Self::MoveObject(_) => "move",
         }
     }
 
@@ -35,6 +42,7 @@ impl Work {
     pub(super) const fn is_for_administrators(&self) -> bool {
         match self {
             Self::Check(_) | Self::Rebuild | Self::Adopt(_) => true,
+            Self::CopyDirectory(_) | Self::MoveObject(_) => false,
         }
     }
 }
@@ -50,5 +58,9 @@ pub(super) async fn run(
         Work::Check(run) => crate::check::run(owner, account, run, handle).await,
         Work::Rebuild => crate::check::rebuild(owner, account, handle).await,
         Work::Adopt(adopt) => crate::check::adopt(owner, account, adopt, &stored.context, handle).await,
+        Work::CopyDirectory(copy) => crate::tree::copy(owner, copy.clone(), &stored.context, handle).await,
+        Work::MoveObject(moving) => {
+            crate::tree::move_object(owner, moving.clone(), &stored.context, handle).await
+        }
     }
 }

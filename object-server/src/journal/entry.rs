@@ -123,14 +123,60 @@ pub enum Kind {
         /// Who did what.
         record: Arc<Record>,
     },
+    /// A directory that was built apart is about to get its place in the tree.
+    Attaching {
+        /// What it was built under; what it replaces lies in the trash under this number.
+        id: WriteId,
+        /// What it is a copy of, as the record names that.
+        source: Arc<str>,
+        /// What it will be called.
+        to: NodePath,
+        /// What storage knows it by, wherever it is.
+        identity: u64,
+        /// What it adds to the counters of its container.
+        added: Footprint,
+        /// The same of what it replaces.
+        replaced: Footprint,
+        /// No name in it is longer, in bytes.
+        longest: usize,
+        /// The record of it, should it succeed.
+        record: Arc<Record>,
+    },
+    /// It is there, and that is durable.
+    Attached {
+        /// As in `Attaching`.
+        id: WriteId,
+        /// Its place in the account's order.
+        seq: u64,
+        /// As in `Attaching`.
+        source: Arc<str>,
+        /// What it is called.
+        to: NodePath,
+        /// What storage knows it by, wherever it is.
+        identity: u64,
+        /// As in `Attaching`.
+        added: Footprint,
+        /// As in `Attaching`.
+        replaced: Footprint,
+        /// As in `Attaching`.
+        longest: usize,
+        /// Who did what.
+        record: Arc<Record>,
+    },
 }
 
 impl Kind {
     /// Whether this ends something that was announced. It is always taken: storage has the change already.
     pub(super) const fn is_end(&self) -> bool {
         match self {
-            Self::Begin { .. } | Self::Moving { .. } | Self::Detaching { .. } => false,
-            Self::Commit { .. } | Self::Abort { .. } | Self::Moved { .. } | Self::Detached { .. } => true,
+            Self::Begin { .. } | Self::Moving { .. } | Self::Detaching { .. } | Self::Attaching { .. } => {
+                false
+            }
+            Self::Commit { .. }
+            | Self::Abort { .. }
+            | Self::Moved { .. }
+            | Self::Detached { .. }
+            | Self::Attached { .. } => true,
         }
     }
 
@@ -146,6 +192,7 @@ impl Kind {
             Self::Moved {
                 seq, from, record, ..
             } => Some((*seq, from, record)),
+            Self::Attached { seq, to, record, .. } => Some((*seq, to, record)),
             _ => None,
         }
     }

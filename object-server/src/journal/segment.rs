@@ -11,7 +11,8 @@ use crate::durable;
 pub(super) const HEADER: usize = 24;
 
 const MAGIC: &[u8; 8] = b"stobjlog";
-const VERSION: u32 = 1;
+/// What is written; each earlier one is read, too, as it only lacks some kinds of entries.
+const VERSION: u32 = 2;
 
 /// The file that is written to.
 #[derive(Debug)]
@@ -108,10 +109,9 @@ pub(super) fn frames(bytes: &[u8], base: u64) -> Result<&[u8], &'static str> {
     if found[..8] != *MAGIC {
         return Err("the file is not a journal");
     }
-    if found[8..12] != VERSION.to_le_bytes() {
-        return Err("the file is of another version of the journal");
-    }
-    if *found == header(base) {
+    let version = (1..=VERSION).find(|version| found[8..12] == version.to_le_bytes());
+    let version = version.ok_or("the file is of another version of the journal")?;
+    if *found == header_of(version, base) {
         Ok(frames)
     } else {
         Err("the file's header is damaged, or the file was renamed")
@@ -119,9 +119,13 @@ pub(super) fn frames(bytes: &[u8], base: u64) -> Result<&[u8], &'static str> {
 }
 
 fn header(base: u64) -> [u8; HEADER] {
+    header_of(VERSION, base)
+}
+
+fn header_of(version: u32, base: u64) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..12].copy_from_slice(&version.to_le_bytes());
     header[12..20].copy_from_slice(&base.to_le_bytes());
     let checksum = crc32c::crc32c(&header[..20]);
     header[20..].copy_from_slice(&checksum.to_le_bytes());

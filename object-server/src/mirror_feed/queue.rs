@@ -95,6 +95,12 @@ impl Queue {
             .try_fold(path.clone(), |path, rename| rename.after(&path))
     }
 
+    /// The tree operations that came after the change `seq`, and have not arrived.
+    pub(super) fn renames_after(&self, seq: u64) -> Vec<Rename> {
+        let later = self.renames.range((Bound::Excluded(seq), Bound::Unbounded));
+        later.map(|(_, rename)| rename.clone()).collect()
+    }
+
     /// The next batch of at most `limit` changes; empty when nothing waits, and then `through` is the last change.
     pub(super) fn take(&mut self, limit: usize) -> Batch {
         self.take_until(limit, u64::MAX)
@@ -106,7 +112,9 @@ impl Queue {
         let mut changes = 0;
         while let Some(next) = self.order.first_entry() {
             changes += next.get().what.changes();
-            if changes > limit || *next.key() > last {
+            let is_attach = next.get().what.attached().is_some();
+            // What was attached goes alone: its rows are many batches.
+            if changes > limit || *next.key() > last || is_attach && !waiting.is_empty() {
                 break;
             }
             let (place, next) = next.remove_entry();
@@ -116,6 +124,9 @@ impl Queue {
                 self.places.remove(path);
             }
             waiting.push((place, next));
+            if is_attach {
+                break;
+            }
         }
         self.in_flight = waiting.first().map(|(_, first)| first.position);
         let through = self.order.keys().next().map_or(self.last_seq, |next| next - 1);
@@ -200,7 +211,23 @@ impl Queue {
     }
 }
 
+impl Batch {
+    /// The directory that was attached, when that is the batch, with its `seq`.
+    pub(super) fn attached(&self) -> Option<(u64, &NodePath)> {
+        let (_, first) = self.waiting.first()?;
+        Some((first.seq, first.what.attached()?))
+    }
+}
+
 impl What {
+    /// The directory that was attached, if this is that.
+    fn attached(&self) -> Option<&NodePath> {
+        match self {
+            Self::Rename(Rename { from: None, to }, _) => to.as_ref(),
+            Self::Node(..) | Self::Rename(..) => None,
+        }
+    }
+
     /// As how many changes it is sent.
     fn changes(&self) -> usize {
         match self {

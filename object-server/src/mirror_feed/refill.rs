@@ -56,7 +56,7 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
         }
         (through, batch.seq) = (last, last);
         for rename in renames {
-            for path in std::iter::once(rename.from).chain(rename.to) {
+            for path in rename.from.into_iter().chain(rename.to) {
                 batch.renew(path).await?;
             }
         }
@@ -70,7 +70,7 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
 }
 
 /// What the mirror keeps of it; `None`: nothing, as nobody has taken it in yet.
-fn node(met: Met) -> Option<Node> {
+pub(super) fn node(met: Met) -> Option<Node> {
     match met {
         Met::Object(path, attributes) => attributes
             .is_adopted()

@@ -30,7 +30,7 @@ pub(super) fn gone(path: &NodePath) -> Node {
 
 /// A tree operation on a directory.
 pub(super) fn renamed(rename: &Rename) -> Option<Node> {
-    let NodePath::Directory(container, directory) = rename.from.clone() else {
+    let Some(NodePath::Directory(container, directory)) = rename.from.clone() else {
         return None;
     };
     match rename.to.clone() {

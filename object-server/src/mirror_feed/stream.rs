@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::queue::{Batch, Queue, Waiting, What};
-use super::{Sources, directory_row, object_row, refill, row};
+use super::{Sources, attached, directory_row, object_row, refill, row};
 use crate::journal::Position;
 use crate::node::NodePath;
 use crate::owner::Account;
@@ -331,14 +331,35 @@ impl Stream {
 
     /// Sends a batch; `false`: the mirror stands elsewhere than thought.
     async fn send(&self, batch: &Batch) -> Result<bool, Error> {
+        if let Some((seq, to)) = batch.attached() {
+            return attached::send(self, seq, to, batch.through).await;
+        }
         let changes = self.changes(batch).await?;
+        self.send_changes(changes, batch.through).await
+    }
+
+    /// Sends changes, after which the mirror has everything up to `through`; `false` as above.
+    pub(super) async fn send_changes(&self, changes: Vec<Change>, through: u64) -> Result<bool, Error> {
         // The mirror must not know of a change that a power cut can still take back: its `seq` would be given again.
         let journal = &self.sources.journal;
         journal.sync(journal.position()).await?;
         let after = self.acknowledged();
-        let position = self.apply(after, batch.through, changes).await?;
-        Ok(position.seq >= batch.through
-            && position.incarnation == Some(self.account.attributes().incarnation))
+        let position = self.apply(after, through, changes).await?;
+        Ok(position.seq >= through && position.incarnation == Some(self.account.attributes().incarnation))
+    }
+
+    /// Nobody is to wait for the mirror: it takes a while until it has what comes next.
+    pub(super) fn is_slow(&self) {
+        self.state.lock().is_away = true;
+    }
+
+    /// The tree operations after the change `seq` of which the mirror has not heard, once all that storage shows are in the
+    /// account's order.
+    pub(super) async fn renames_after(&self, seq: u64) -> Vec<Rename> {
+        for container in self.account.containers() {
+            container.renames().await;
+        }
+        self.state.lock().queue.renames_after(seq)
     }
 
     pub(super) async fn apply(
@@ -390,15 +411,12 @@ impl Stream {
                 (Some(to), None) => {
                     let node = self.state_of(to, state.as_ref(), seq).await?;
                     changes.push(Change { seq, node });
-                    changes.push(Change {
+                    changes.extend(rename.from.as_ref().map(|from| Change {
                         seq: seq + 1,
-                        node: row::gone(&rename.from),
-                    });
+                        node: row::gone(from),
+                    }));
                 }
-                (None, None) => changes.push(Change {
-                    seq,
-                    node: row::gone(&rename.from),
-                }),
+                (None, None) => {}
             },
         }
         Ok(())

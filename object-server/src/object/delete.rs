@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use common::functional::Context;
-use common::functional::object::{Delete, Deleted};
-use common::{Body, Error, Timestamp};
+use common::functional::object::{Delete, Deleted, Path};
+use common::{Body, Error, Outcome, Timestamp};
 
 use super::change::Change;
 use super::{check_enabled, is_expired};
 use crate::account::uncancelled;
 use crate::engine::Decide;
-use crate::journal::Action;
+use crate::journal::{Action, Record};
 use crate::node::{ObjectAttributes, WriteId};
-use crate::owner::{Owner, record};
+use crate::owner::{Account, Container, Owner, record};
 
 impl Owner {
     pub(crate) async fn delete_object(
@@ -42,6 +42,35 @@ impl Owner {
         match uncancelled(change.remove(decide)).await? {
             None => Err(Error::not_found()),
             Some(_) => Ok(Deleted {}),
+        }
+    }
+}
+
+impl Owner {
+    /// Removes an object if it is still this one.
+    pub(crate) async fn remove_object_that_is(
+        self: &Arc<Self>,
+        account: Arc<Account>,
+        container: Arc<Container>,
+        path: Path,
+        expected: ObjectAttributes,
+        record: Record,
+    ) -> Result<bool, Error> {
+        let change = Change::new(self, account, container, path, None);
+        change.announce(Action::Delete, Some(&expected), record)?;
+        let expected = (expected.id, expected.size, expected.modified);
+        let decide: Decide = Box::new(move |present: Option<&ObjectAttributes>| {
+            let present = present.ok_or_else(Error::not_found)?;
+            check_enabled(present)?;
+            match (present.id, present.size, present.modified) == expected {
+                true => Ok(()),
+                false => Err(Outcome::Conflict.into()),
+            }
+        });
+        match uncancelled(change.remove(decide)).await {
+            Ok(removed) => Ok(removed.is_some()),
+            Err(error) if matches!(error.outcome(), Outcome::Conflict | Outcome::NotFound) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

@@ -29,6 +29,18 @@ impl Owner {
         context: &Context,
         body: Body,
     ) -> Result<Stored, Error> {
+        let recorded = |bytes| record(context, "object/put", 201, bytes);
+        self.store_object(put, context, body, recorded).await
+    }
+
+    /// The same, of so many bytes, with a record of its own.
+    pub(crate) async fn store_object(
+        self: &Arc<Self>,
+        put: Put,
+        context: &Context,
+        body: Body,
+        recorded: impl FnOnce(u64) -> Record + Send,
+    ) -> Result<Stored, Error> {
         let path = &put.path;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
         let limit = self.constraints.max_file_size.0;
@@ -71,7 +83,7 @@ impl Owner {
         let publication = Box::new(Publishing {
             change: change.clone(),
             put,
-            record: record(context, "object/put", 201, received.size),
+            record: recorded(received.size),
             received,
             superseded: superseded.clone(),
             now: context.timestamp,

@@ -17,6 +17,7 @@ use super::limited::{Limited, LimitedDirectories};
 use super::locks::ContainerLock;
 use super::recount::Counting;
 use super::reservation::{Reservation, Room};
+use super::watch::Watched;
 use crate::checkpoint::{Count, Counters, Names};
 use crate::journal::Footprint;
 use crate::node::{self, AccountAttributes, ContainerAttributes, NodePath};
@@ -57,6 +58,8 @@ pub(super) struct Ledger {
     pub(super) room: Room,
     /// Who counts what containers really hold.
     pub(super) countings: Vec<Counting>,
+    /// Who is told whether anything changes in a directory.
+    pub(super) watches: Vec<Arc<Watched>>,
 }
 
 impl Ledger {
@@ -72,6 +75,7 @@ impl Ledger {
         self.names.apply(path, old, new);
         self.limited.count(path, old, new);
         self.tell_countings(path, old, new);
+        self.tell_watches(path);
         if let Some(reservation) = reservation {
             reservation.settle(self, old, new);
         }
@@ -82,10 +86,10 @@ impl Ledger {
         for (path, old, new) in operation.counted() {
             self.counters.apply(path, old, new);
         }
-        self.names.rename(&operation.rename);
+        self.names.rename(&operation.rename, operation.longest());
         self.limited.count_operation(operation);
-        let places = [Some(&operation.rename.from), operation.rename.to.as_ref()];
-        for path in places.into_iter().flatten() {
+        for path in operation.rename.places() {
+            self.tell_watches_of_operation(path);
             if let NodePath::Object(container, _) | NodePath::Directory(container, _) = path {
                 self.break_countings(container);
             }
@@ -186,6 +190,7 @@ impl Account {
                 mirrored_seq: 0,
                 room: Room::new(limits),
                 countings: Vec::new(),
+                watches: Vec::new(),
             }),
         }
     }

@@ -12,7 +12,7 @@ use super::{Account, Owner, Reservation};
 use crate::engine::EngineError;
 use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
-use crate::tree::Operation;
+use crate::tree::{Operation, no_operation};
 
 /// A change that was announced in the journal and neither committed nor given up. While it lives, the journal keeps
 /// the announcement.
@@ -102,7 +102,7 @@ impl Owner {
         let account_id = account.account_id;
         let mut ledger = account.ledger.lock();
         let seq = ledger.last_seq + 1;
-        let kind = operation.end(id, seq);
+        let kind = operation.end(id, seq).ok_or_else(no_operation)?;
         let entry = Entry { account_id, kind };
         let position = self.journal.append_reserved(&entry)?;
         ledger.last_seq = seq + u64::from(operation.rename.is_of_object());

@@ -94,10 +94,13 @@ impl LimitedDirectories {
     /// Counts a tree operation; limits go with their directories.
     pub(super) fn count_operation(&mut self, operation: &Operation) {
         let nothing = Footprint::default();
-        for limited in self.around(&operation.rename.from) {
-            limited.count(operation.moved, nothing);
+        let mut taken = Vec::new();
+        if let Some(from) = &operation.rename.from {
+            for limited in self.around(from) {
+                limited.count(operation.moved, nothing);
+            }
+            taken = self.cut(from);
         }
-        let taken = self.cut(&operation.rename.from);
         let Some(to) = &operation.rename.to else {
             return;
         };

@@ -337,16 +337,14 @@ impl Owner {
             }
             NodePath::Account | NodePath::Container(_) => None,
         };
-        let Some(from) = place(&operation.rename.from) else {
-            return Ok(false);
-        };
-        let settled = match operation.rename.to.as_ref().and_then(place) {
-            Some(to) => {
-                self.engine
-                    .settle_rename(&from, &to, operation.identity, id)
-                    .await
-            }
-            None => self.engine.settle_detach(&from, operation.identity, id).await,
+        let identity = operation.identity;
+        let from = operation.rename.from.as_ref().and_then(place);
+        let to = operation.rename.to.as_ref().and_then(place);
+        let settled = match (from, to) {
+            (Some(from), Some(to)) => self.engine.settle_rename(&from, &to, identity, id).await,
+            (Some(from), None) => self.engine.settle_detach(&from, identity, id).await,
+            (None, Some(to)) => self.engine.settle_attach(id, &to, identity, id).await,
+            (None, None) => Ok(false),
         };
         match settled {
             Err(EngineError::NoContainer) => Ok(false),
@@ -553,7 +551,7 @@ fn replayed(
                 for (path, old, new) in operation.counted() {
                     counters.apply(path, old, new);
                 }
-                names.rename(&operation.rename);
+                names.rename(&operation.rename, operation.longest());
                 limited.count_operation(operation);
             }
         }

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use super::account::{Account, Container, Ledger};
 use super::limited::Limited;
 use crate::journal::Footprint;
+use crate::node::NodePath;
 
 const EXCEEDED: &str = "Upload exceeds quota.";
 
@@ -74,6 +75,8 @@ enum What {
     Object(ObjectName),
     /// Something that was in the account before, and maybe in the container.
     Moved { in_container: bool },
+    /// A directory that is new in the account.
+    Built(NodePath),
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +100,11 @@ impl Reservation {
         directories: Vec<Arc<Limited>>,
     ) -> Arc<Self> {
         Self::of(account, container, What::Moved { in_container }, directories)
+    }
+
+    /// Of a directory that is being built, and will get this name; holds nothing yet.
+    pub(crate) fn of_build(account: &Arc<Account>, container: &Arc<Container>, to: NodePath) -> Arc<Self> {
+        Self::of(account, container, What::Built(to), Vec::new())
     }
 
     fn of(
@@ -134,6 +142,7 @@ impl Reservation {
         let directories = match &self.what {
             What::Object(name) => ledger.limited.above(&self.container.name, name.as_str()),
             What::Moved { .. } => held.directories.clone(),
+            What::Built(to) => ledger.limited.around(to),
         };
         let takes = |growth: &Footprint| self.takes(ledger, &held, &directories, *growth);
         let Some(growth) = [wish, need].into_iter().find(takes) else {
@@ -179,7 +188,7 @@ impl Reservation {
     /// Whether it counts in the account, and in the container.
     fn counts_in(&self) -> (bool, bool) {
         match &self.what {
-            What::Object(_) => (true, true),
+            What::Object(_) | What::Built(_) => (true, true),
             What::Moved { in_container } => (false, *in_container),
         }
     }

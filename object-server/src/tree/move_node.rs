@@ -6,7 +6,7 @@ use common::functional::Context;
 use common::functional::fs::{Move, Moved};
 use common::functional::mirror::Node;
 use common::functional::object::Path;
-use common::{Body, Error, Outcome};
+use common::{Body, Error};
 
 use super::look::{self, Present};
 use super::operation::{Announced, Operation};
@@ -19,6 +19,12 @@ use crate::owner::{Account, Container, Limited, Owner, Renaming, Reservation, re
 
 impl Owner {
     pub(crate) async fn move_node(self: &Arc<Self>, call: Move, context: &Context) -> Result<Moved, Error> {
+        if call.source.account != call.destination.account {
+            return match call.source.object.is_directory() {
+                true => self.move_directory_between(call, context).await,
+                false => self.move_object_between(call, context).await,
+            };
+        }
         check_names(&call)?;
         let source = &call.source;
         let (account, from, _) = self
@@ -40,9 +46,6 @@ impl Owner {
 /// Whether the two names can be those of a move at all.
 fn check_names(call: &Move) -> Result<(), Error> {
     let (source, destination) = (&call.source, &call.destination);
-    if source.account != destination.account {
-        return Err(Outcome::NotImplemented.into());
-    }
     let is_directory = source.object.is_directory();
     if is_directory != destination.object.is_directory() {
         return Err(Error::bad_request(
@@ -90,12 +93,13 @@ impl Moving {
         let result = if found.replaces { 204 } else { 201 };
         let operation = Operation {
             rename: Rename {
-                from: look::node(&self.call.source),
+                from: Some(look::node(&self.call.source)),
                 to: Some(look::node(&self.call.destination)),
             },
             identity: found.source.identity(),
             moved,
             replaced,
+            built: None,
             record: Arc::new(record(&self.context, "fs/move", result, 0)),
         };
         let announced = self.owner.announce(&self.account, operation).await?;

@@ -24,7 +24,18 @@ pub(crate) struct Operation {
     pub(crate) moved: Footprint,
     /// What it replaces.
     pub(crate) replaced: Footprint,
+    /// Of a directory that was built, and had no name before.
+    pub(crate) built: Option<Built>,
     pub(crate) record: Arc<Record>,
+}
+
+/// What must be known of a directory that was built.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    /// What it is a copy of, as the record names that.
+    pub(crate) source: Arc<str>,
+    /// No name in it is longer, in bytes.
+    pub(crate) longest: usize,
 }
 
 /// An operation that was announced and neither made nor given up. While it lives, the journal keeps the announcement.
@@ -61,10 +72,14 @@ impl Operation {
                 record,
                 ..
             } => Self {
-                rename: Rename { from, to: Some(to) },
+                rename: Rename {
+                    from: Some(from),
+                    to: Some(to),
+                },
                 identity,
                 moved,
                 replaced,
+                built: None,
                 record,
             },
             Kind::Detaching {
@@ -81,80 +96,154 @@ impl Operation {
                 record,
                 ..
             } => Self {
-                rename: Rename { from: path, to: None },
+                rename: Rename {
+                    from: Some(path),
+                    to: None,
+                },
                 identity,
                 moved: removed,
                 replaced: Footprint::default(),
+                built: None,
                 record,
             },
+            Kind::Attaching { .. } | Kind::Attached { .. } => return Self::of_build(kind),
             Kind::Begin { .. } | Kind::Commit { .. } | Kind::Abort { .. } => return None,
         })
     }
 
-    fn announcement(&self, id: WriteId) -> Kind {
-        let Self {
-            rename,
-            identity,
-            moved,
-            replaced,
-            record,
-        } = self.clone();
-        match rename.to {
-            Some(to) => Kind::Moving {
-                id,
-                from: rename.from,
+    /// The same of a directory that was built.
+    fn of_build(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Attaching {
+                source,
                 to,
                 identity,
-                moved,
+                added,
                 replaced,
+                longest,
                 record,
-            },
-            None => Kind::Detaching {
-                id,
-                path: rename.from,
+                ..
+            }
+            | Kind::Attached {
+                source,
+                to,
                 identity,
-                removed: moved,
+                added,
+                replaced,
+                longest,
                 record,
-            },
+                ..
+            } => Some(Self {
+                rename: Rename {
+                    from: None,
+                    to: Some(to),
+                },
+                identity,
+                moved: added,
+                replaced,
+                built: Some(Built { source, longest }),
+                record,
+            }),
+            _ => None,
         }
     }
 
-    /// The entry that says that it was made.
-    pub(crate) fn end(&self, id: WriteId, seq: u64) -> Kind {
+    /// The entry that announces it; `None`: it is no operation.
+    fn announcement(&self, id: WriteId) -> Option<Kind> {
         let Self {
             rename,
             identity,
             moved,
             replaced,
+            built,
             record,
         } = self.clone();
-        match rename.to {
-            Some(to) => Kind::Moved {
+        Some(match (rename.from, rename.to, built) {
+            (Some(from), Some(to), _) => Kind::Moving {
                 id,
-                seq,
-                from: rename.from,
+                from,
                 to,
                 identity,
                 moved,
                 replaced,
                 record,
             },
-            None => Kind::Detached {
+            (Some(path), None, _) => Kind::Detaching {
                 id,
-                seq,
-                path: rename.from,
+                path,
                 identity,
                 removed: moved,
                 record,
             },
-        }
+            (None, Some(to), Some(Built { source, longest })) => Kind::Attaching {
+                id,
+                source,
+                to,
+                identity,
+                added: moved,
+                replaced,
+                longest,
+                record,
+            },
+            (None, ..) => return None,
+        })
+    }
+
+    /// The entry that says that it was made; `None`: it is no operation.
+    pub(crate) fn end(&self, id: WriteId, seq: u64) -> Option<Kind> {
+        let Self {
+            rename,
+            identity,
+            moved,
+            replaced,
+            built,
+            record,
+        } = self.clone();
+        Some(match (rename.from, rename.to, built) {
+            (Some(from), Some(to), _) => Kind::Moved {
+                id,
+                seq,
+                from,
+                to,
+                identity,
+                moved,
+                replaced,
+                record,
+            },
+            (Some(path), None, _) => Kind::Detached {
+                id,
+                seq,
+                path,
+                identity,
+                removed: moved,
+                record,
+            },
+            (None, Some(to), Some(Built { source, longest })) => Kind::Attached {
+                id,
+                seq,
+                source,
+                to,
+                identity,
+                added: moved,
+                replaced,
+                longest,
+                record,
+            },
+            (None, ..) => return None,
+        })
+    }
+
+    /// No name in a directory that was built is longer.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        self.built.as_ref().map(|built| built.longest)
     }
 
     /// What it does to counters: of each path what was there and what is.
     pub(crate) fn counted(&self) -> impl Iterator<Item = (&NodePath, Option<Footprint>, Option<Footprint>)> {
-        let left = (&self.rename.from, Some(self.moved), None);
-        let taken = self.rename.to.as_ref();
-        std::iter::once(left).chain(taken.map(|to| (to, Some(self.replaced), Some(self.moved))))
+        let left = self.rename.from.iter();
+        let taken = self.rename.to.iter();
+        left.map(|from| (from, Some(self.moved), None))
+            .chain(taken.map(|to| (to, Some(self.replaced), Some(self.moved))))
     }
 }
 
@@ -165,10 +254,19 @@ impl Owner {
         account: &Account,
         operation: Operation,
     ) -> Result<Announced, Error> {
-        let id = WriteId::random()?;
+        self.announce_as(WriteId::random()?, account, operation).await
+    }
+
+    /// The same under this number.
+    pub(super) async fn announce_as(
+        self: &Arc<Self>,
+        id: WriteId,
+        account: &Account,
+        operation: Operation,
+    ) -> Result<Announced, Error> {
         let entry = Entry {
             account_id: account.account_id,
-            kind: operation.announcement(id),
+            kind: operation.announcement(id).ok_or_else(no_operation)?,
         };
         let frees_space = operation.rename.to.is_none();
         let position = self.append_announcement(&entry, frees_space)?;
@@ -183,6 +281,11 @@ impl Owner {
         self.journal.sync(position).await?;
         Ok(announced)
     }
+}
+
+/// What has neither a name before nor one after.
+pub(crate) fn no_operation() -> Error {
+    Error::internal("this is no tree operation")
 }
 
 impl Announced {

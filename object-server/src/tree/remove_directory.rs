@@ -12,7 +12,7 @@ use super::operation::Operation;
 use super::rename::Rename;
 use super::totals::briefly;
 use crate::account::uncancelled;
-use crate::journal::Footprint;
+use crate::journal::{Footprint, Position, Record};
 use crate::owner::{Account, Container, Owner, Renaming, record};
 
 impl Owner {
@@ -49,15 +49,36 @@ impl Owner {
         self.look_at_all(account, path, context).await?;
         let locks = look::lock(std::slice::from_ref(container)).await?;
         let (identity, removed) = briefly(self.look_at_all(account, path, context)).await?;
+        let record = record(context, "fs/remove_directory", 204, 0);
+        let position = self
+            .detach_locked(account, container, path, (identity, removed), record)
+            .await;
+        drop(locks);
+        self.reaper.wake();
+        self.journal.sync(position?).await?;
+        Ok(removed)
+    }
+
+    /// Takes a directory, which has this identity and holds so much, out of the tree. The caller holds the container's lock
+    /// exclusively. Answers what to sync.
+    pub(super) async fn detach_locked(
+        self: &Arc<Self>,
+        account: &Account,
+        container: &Arc<Container>,
+        path: &Path,
+        (identity, removed): (u64, Footprint),
+        record: Record,
+    ) -> Result<Position, Error> {
         let operation = Operation {
             rename: Rename {
-                from: look::node(path),
+                from: Some(look::node(path)),
                 to: None,
             },
             identity,
             moved: removed,
             replaced: Footprint::default(),
-            record: Arc::new(record(context, "fs/remove_directory", 204, 0)),
+            built: None,
+            record: Arc::new(record),
         };
         let announced = self.announce(account, operation).await?;
         let renaming = Renaming::of(std::slice::from_ref(container));
@@ -72,10 +93,8 @@ impl Owner {
         };
         account.note_limited(std::slice::from_ref(container));
         self.tree_listing.forget_container(&account.name, &container.name);
-        drop((renaming, locks));
-        self.reaper.wake();
-        self.journal.sync(made?).await?;
-        Ok(removed)
+        drop(renaming);
+        made
     }
 
     /// What storage knows the directory by, and what it holds.

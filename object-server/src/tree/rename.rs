@@ -8,10 +8,11 @@ use common::name::ObjectName;
 use crate::node::NodePath;
 
 /// One tree operation: an object or a directory left its name, with all that lay in it, and took the place of whatever
-/// bore the new one.
+/// bore the new one. A directory that was built apart had no name before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rename {
-    pub(crate) from: NodePath,
+    /// `None`: nobody had seen it.
+    pub(crate) from: Option<NodePath>,
     /// `None`: it is gone for ever.
     pub(crate) to: Option<NodePath>,
 }
@@ -19,13 +20,20 @@ pub(crate) struct Rename {
 impl Rename {
     /// Whether it is an object's. A moved object is two changes in its account's order.
     pub(crate) const fn is_of_object(&self) -> bool {
-        matches!(self.from, NodePath::Object(..))
+        matches!(self.from, Some(NodePath::Object(..)))
+    }
+
+    /// The names that were left and taken.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &NodePath> {
+        self.from.iter().chain(&self.to)
     }
 
     /// What the node that was called `path` before is called after; `None`: it was taken away.
     pub(crate) fn after(&self, path: &NodePath) -> Option<NodePath> {
-        if lies_in(path, &self.from) {
-            return self.to.as_ref().and_then(|to| exchanged(path, &self.from, to));
+        if let Some(from) = &self.from
+            && lies_in(path, from)
+        {
+            return self.to.as_ref().and_then(|to| exchanged(path, from, to));
         }
         match &self.to {
             Some(to) if lies_in(path, to) => None,
@@ -38,9 +46,9 @@ impl Rename {
         if let Some(to) = &self.to
             && lies_in(path, to)
         {
-            return exchanged(path, to, &self.from);
+            return self.from.as_ref().and_then(|from| exchanged(path, to, from));
         }
-        match lies_in(path, &self.from) {
+        match self.from.as_ref().is_some_and(|from| lies_in(path, from)) {
             true => None,
             false => Some(path.clone()),
         }
@@ -97,7 +105,7 @@ mod tests {
     #[test]
     fn a_directory_takes_along_what_lies_in_it() {
         let rename = Rename {
-            from: directory("c", "a/"),
+            from: Some(directory("c", "a/")),
             to: Some(directory("k", "x/y/")),
         };
         for (before, after) in [
@@ -128,7 +136,7 @@ mod tests {
     #[test]
     fn an_object_goes_alone() {
         let rename = Rename {
-            from: object("c", "a"),
+            from: Some(object("c", "a")),
             to: Some(object("c", "b")),
         };
         assert_eq!(rename.after(&object("c", "a")), Some(object("c", "b")));
@@ -141,11 +149,24 @@ mod tests {
     #[test]
     fn what_was_detached_is_nowhere() {
         let rename = Rename {
-            from: directory("c", "a/"),
+            from: Some(directory("c", "a/")),
             to: None,
         };
         assert_eq!(rename.after(&object("c", "a/b")), None);
         assert_eq!(rename.before(&object("c", "a/b")), None);
         assert_eq!(rename.after(&object("c", "a")), Some(object("c", "a")));
+    }
+
+    #[test]
+    fn what_is_attached_had_no_name_before() {
+        let rename = Rename {
+            from: None,
+            to: Some(directory("c", "a/")),
+        };
+        assert_eq!(rename.after(&object("c", "a/b")), None);
+        assert_eq!(rename.before(&object("c", "a/b")), None);
+        assert_eq!(rename.before(&directory("c", "a/")), None);
+        assert_eq!(rename.after(&object("c", "a")), Some(object("c", "a")));
+        assert_eq!(rename.before(&object("c", "b/a")), Some(object("c", "b/a")));
     }
 }

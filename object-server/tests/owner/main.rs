@@ -5,6 +5,7 @@
 mod adoption;
 mod check;
 mod client;
+mod copy;
 mod directory_quota;
 mod faults;
 mod jobs;

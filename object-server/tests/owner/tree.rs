@@ -215,7 +215,7 @@ async fn what_cannot_be_moved_stays() {
         },
         overwrite: true,
     };
-    assert_eq!(status(client.ask(elsewhere).await), 501);
+    assert_eq!(status(client.ask(elsewhere).await), 404);
 
     client.set_state("c", "a/b/1", State::Disable).await.unwrap();
     assert_eq!(status(client.rename(("c", "a/"), ("c", "x/")).await), 403);

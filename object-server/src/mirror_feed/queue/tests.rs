@@ -34,7 +34,7 @@ fn state(path: &NodePath, bytes: Option<u64>) -> Node {
 fn names(batch: &Batch) -> Vec<(u64, u64, NodePath)> {
     let name = |what: &What| match what {
         What::Node(path, _) => path.clone(),
-        What::Rename(rename, _) => rename.from.clone(),
+        What::Rename(rename, _) => rename.places().next().unwrap().clone(),
     };
     batch
         .waiting
@@ -90,7 +90,7 @@ fn what_the_mirror_has_is_forgotten() {
 fn changes_on_the_two_sides_of_a_rename_stay_apart() {
     let mut queue = queue();
     let rename = Rename {
-        from: directory("d/"),
+        from: Some(directory("d/")),
         to: Some(directory("e/")),
     };
     queue.note_rename(5, Position::default(), rename, None);
@@ -116,7 +116,7 @@ fn changes_on_the_two_sides_of_a_rename_stay_apart() {
 fn a_moved_object_is_never_sent_by_halves() {
     let mut queue = queue();
     let rename = Rename {
-        from: object("b"),
+        from: Some(object("b")),
         to: Some(object("x")),
     };
     queue.note_rename(5, Position::default(), rename, None);
@@ -200,18 +200,22 @@ impl World {
                 self.queue.note(seq, Position::default(), path, state);
             }
             Step::Move(from, to) if !from.starts_with(&to) && !to.starts_with(&from) => {
-                let (from, to) = (directory(&from), Some(directory(&to)));
+                let (from, to) = (Some(directory(&from)), Some(directory(&to)));
                 self.rename(Rename { from, to }, None);
             }
             Step::MoveObject(from, to, is_known) if from != to => {
                 let (from, to) = (object(&from), object(&to));
                 if let Some(write) = self.storage.get(&from).copied() {
                     let known = is_known.then(|| state(&to, Some(write)));
-                    self.rename(Rename { from, to: Some(to) }, known);
+                    let rename = Rename {
+                        from: Some(from),
+                        to: Some(to),
+                    };
+                    self.rename(rename, known);
                 }
             }
             Step::Detach(name) => {
-                let from = directory(&name);
+                let from = Some(directory(&name));
                 self.rename(Rename { from, to: None }, None);
             }
             Step::Move(..) | Step::MoveObject(..) | Step::Send(..) => {}
@@ -240,8 +244,9 @@ impl World {
                     let to = rename.to.clone().unwrap();
                     let node = state_of(&to, known, seq);
                     changes.push((seq, What::Node(to, Some(node))));
-                    let gone = state(&rename.from, None);
-                    changes.push((seq + 1, What::Node(rename.from.clone(), Some(gone))));
+                    let from = rename.from.clone().unwrap();
+                    let gone = state(&from, None);
+                    changes.push((seq + 1, What::Node(from, Some(gone))));
                 }
                 What::Rename(..) => changes.push((seq, waiting.what.clone())),
             }

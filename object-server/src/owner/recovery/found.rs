@@ -99,12 +99,12 @@ impl Found {
                 self.changes.push(made(seq, node));
             }
             Kind::Abort { id } => self.end(id),
-            Kind::Moving { id, .. } | Kind::Detaching { id, .. } => {
+            Kind::Moving { id, .. } | Kind::Detaching { id, .. } | Kind::Attaching { id, .. } => {
                 if let Some(operation) = Operation::of(kind) {
                     self.begun.insert(position, Begun::Operation(id, operation));
                 }
             }
-            Kind::Moved { id, seq, .. } | Kind::Detached { id, seq, .. } => {
+            Kind::Moved { id, seq, .. } | Kind::Detached { id, seq, .. } | Kind::Attached { id, seq, .. } => {
                 self.end(id);
                 if let Some(operation) = Operation::of(kind) {
                     self.changes.push(made(seq, Made::Operation(operation)));
@@ -129,10 +129,7 @@ impl Found {
             let later = self.changes.iter().rev();
             let mut later = later.take_while(|change| change.position > *announced);
             later.any(|change| match &change.made {
-                Made::Operation(operation) => {
-                    let to = operation.rename.to.as_ref();
-                    lies_in(path, &operation.rename.from) || to.is_some_and(|to| lies_in(path, to))
-                }
+                Made::Operation(operation) => operation.rename.places().any(|place| lies_in(path, place)),
                 Made::Node { .. } => false,
             })
         })

@@ -125,12 +125,12 @@ mod tests {
                         model.insert(name, seq);
                     }
                     Step::Move(from, to) => {
-                        let operation = Rename { from: directory(&from), to: Some(directory(&to)) };
+                        let operation = Rename { from: Some(directory(&from)), to: Some(directory(&to)) };
                         history.add_operation(seq, operation);
                         rename(&mut model, &from, Some(&to));
                     }
                     Step::Detach(from) => {
-                        history.add_operation(seq, Rename { from: directory(&from), to: None });
+                        history.add_operation(seq, Rename { from: Some(directory(&from)), to: None });
                         rename(&mut model, &from, None);
                     }
                 }

@@ -1,0 +1,306 @@
+//! The job that copies a directory: built where nobody sees it, breadth first, and attached in one step when it is complete.
+//!
+//! The copy of each object is whole: the object as it was at one moment. Directories that are moved in the source meanwhile could
+//! hide something from the walk, so then all begins anew. A move to another account is a copy, whose source is detached under the
+//! same locks under which the copy is attached, and only when nothing at all has changed there since the copying began.
+//!
+//! After a restart the copying begins anew, with a new build. Before a build is attached that is written down with the job, durably;
+//! and a build is dropped only when nothing is written down of it. So whoever takes up a job whose build is gone knows that
+//! it was attached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::functional::Context;
+use common::functional::object::Path;
+use common::{Error, Outcome};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedRwLockWriteGuard;
+
+use super::look::{self, Present};
+use crate::jobs::{End, Handle, Work};
+use crate::journal::Footprint;
+use crate::node::WriteId;
+use crate::owner::{Account, Container, Owner, Reservation, Watch};
+
+mod attach;
+mod build;
+mod source;
+
+use build::Copied;
+
+/// So often all begins anew when the source changes in a way that a copy must not miss.
+const ATTEMPTS: usize = 3;
+
+/// Between two attempts while the mirror is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// So often it is tried.
+const RETRIES: usize = 600;
+
+/// So long it is waited for the mirror to have the copy before the job ends.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is copied, or moved to another account, and where to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DirectoryCopy {
+    /// Its name ends in a slash.
+    pub(crate) source: Path,
+    /// So does this one.
+    pub(crate) destination: Path,
+    /// Whether what bears that name is replaced.
+    pub(crate) overwrite: bool,
+    /// Whether the source is removed then.
+    pub(crate) moves: bool,
+    /// What was built, when it is about to be attached, or was.
+    #[serde(default)]
+    pub(crate) complete: Option<Complete>,
+}
+
+/// A copy to which nothing is missing but its name.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Complete {
+    pub(crate) build: WriteId,
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The accounts and containers of a copy.
+pub(super) struct Ends {
+    pub(super) from: Arc<Account>,
+    pub(super) from_container: Arc<Container>,
+    pub(super) to: Arc<Account>,
+    pub(super) to_container: Arc<Container>,
+}
+
+/// The locks of containers, held exclusively.
+type Locks = Vec<OwnedRwLockWriteGuard<()>>;
+
+impl DirectoryCopy {
+    pub(super) fn new(source: Path, destination: Path, overwrite: bool, moves: bool) -> Self {
+        Self {
+            source,
+            destination,
+            overwrite,
+            moves,
+            complete: None,
+        }
+    }
+
+    const fn action(&self) -> &'static str {
+        match self.moves {
+            true => "fs/move",
+            false => "fs/copy_directory",
+        }
+    }
+}
+
+impl Ends {
+    /// # Errors
+    /// 404 when one of them is not there.
+    pub(super) async fn of(owner: &Owner, source: &Path, destination: &Path) -> Result<Self, Error> {
+        let from = there(owner.account(&source.account).await?)?;
+        let to = there(owner.account(&destination.account).await?)?;
+        Ok(Self {
+            from_container: look::container(&from, &source.container)?,
+            to_container: look::container(&to, &destination.container)?,
+            from,
+            to,
+        })
+    }
+}
+
+fn there(account: Option<Arc<Account>>) -> Result<Arc<Account>, Error> {
+    let account = account.filter(|account| !account.attributes().deleted);
+    account.ok_or_else(Error::not_found)
+}
+
+impl Owner {
+    /// What bears the name of the source.
+    ///
+    /// # Errors
+    /// 404 when nothing does; 403 when something in it is switched off.
+    pub(super) async fn look_at_source(&self, copy: &DirectoryCopy, ends: &Ends) -> Result<Present, Error> {
+        let present = self.present(&copy.source).await?.ok_or_else(Error::not_found)?;
+        look::check_enabled(&ends.from, &look::node(&copy.source))?;
+        Ok(present)
+    }
+
+    /// What bears the name of the copy.
+    ///
+    /// # Errors
+    /// 403 when something in it is switched off; 412 when it is not to be replaced.
+    pub(super) async fn look_at_destination(
+        &self,
+        copy: &DirectoryCopy,
+        ends: &Ends,
+    ) -> Result<Option<Present>, Error> {
+        look::check_enabled(&ends.to, &look::node(&copy.destination))?;
+        let present = self.present(&copy.destination).await?;
+        match present.is_some() && !copy.overwrite {
+            true => Err(Error::precondition_failed("Something has the new name already.")),
+            false => Ok(present),
+        }
+    }
+}
+
+/// Copies a directory, as a job.
+pub(crate) async fn run(
+    owner: &Arc<Owner>,
+    copy: DirectoryCopy,
+    context: &Context,
+    handle: &Handle,
+) -> Result<(), End> {
+    let mut copying = Copying {
+        owner,
+        copy,
+        context,
+        handle,
+    };
+    if let Some(complete) = copying.copy.complete {
+        return copying.was_attached(complete).await;
+    }
+    for _ in 0..ATTEMPTS {
+        if copying.attempt().await? {
+            return Ok(());
+        }
+        handle.begin_anew();
+    }
+    Err(
+        Error::conflict("The source was changed again and again while it was copied; nothing was done.")
+            .into(),
+    )
+}
+
+/// A copy under way.
+struct Copying<'a> {
+    owner: &'a Arc<Owner>,
+    copy: DirectoryCopy,
+    context: &'a Context,
+    handle: &'a Handle,
+}
+
+/// A copy that is about to be attached.
+struct Build<'a> {
+    id: WriteId,
+    ends: &'a Ends,
+    watch: Watch,
+    reservation: Arc<Reservation>,
+    copied: Copied,
+}
+
+impl Copying<'_> {
+    /// `false`: the source changed in a way that the copy may have missed.
+    async fn attempt(&mut self) -> Result<bool, End> {
+        let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
+        self.owner.look_at_source(&self.copy, &ends).await?;
+        let id = WriteId::random()?;
+        self.owner.engine.build(id).await?;
+        let attached = self.build_and_attach(id, &ends).await;
+        match attached {
+            Ok(Some(locks)) => self.end(&ends, locks).await.map(|()| true),
+            // Nobody knows what became of it; the next start will.
+            Err(End::Stopped) if self.copy.complete.is_some() => Err(End::Stopped),
+            other => {
+                self.give_up(id).await?;
+                other.map(|_| false)
+            }
+        }
+    }
+
+    /// Answers the locks that are still held; `None` as above.
+    async fn build_and_attach(&mut self, id: WriteId, ends: &Ends) -> Result<Option<Locks>, End> {
+        let replaced = self.owner.look_at_destination(&self.copy, ends).await?;
+        let replaced = self.expect(ends, replaced).await;
+        let to = look::node(&self.copy.destination);
+        let mut build = Build {
+            id,
+            ends,
+            watch: ends.from.watch(look::node(&self.copy.source)),
+            reservation: Reservation::of_build(&ends.to, &ends.to_container, to),
+            copied: Copied::default(),
+        };
+        ends.from_container.renames().await;
+        self.copy_all(&mut build, replaced).await?;
+        // What was moved before this moment is known by now.
+        ends.from_container.renames().await;
+        if build.watch.saw_operations() || self.copy.moves && build.watch.saw_changes() {
+            return Ok(None);
+        }
+        for _ in 0..RETRIES {
+            self.handle.check()?;
+            self.owner.engine.sync_build(id).await?;
+            match self.attach(&build).await {
+                Err(End::Failed(error)) if is_temporary(&error) => {
+                    tracing::debug!(%error, "a copy cannot be attached yet");
+                    self.handle.unless_ended(tokio::time::sleep(RETRY)).await?;
+                }
+                done => return done,
+            }
+        }
+        Err(Error::unavailable("the mirror was away for too long", None).into())
+    }
+
+    /// Says how much there is to do, as far as the mirror knows, and answers how much is replaced.
+    async fn expect(&self, ends: &Ends, replaced: Option<Present>) -> Footprint {
+        let total = self.owner.totals(&ends.from, &self.copy.source, self.context);
+        if let Ok(total) = total.await {
+            self.handle.expect(total.objects);
+        }
+        match replaced.map(|replaced| replaced.footprint()) {
+            None => Footprint::default(),
+            Some(Some(known)) => known,
+            Some(None) => {
+                let totals = self.owner.totals(&ends.to, &self.copy.destination, self.context);
+                totals.await.unwrap_or_default()
+            }
+        }
+    }
+
+    /// Removes the source of a move, and has the mirror come up to date.
+    async fn end(&self, ends: &Ends, locks: Locks) -> Result<(), End> {
+        if self.copy.moves {
+            self.remove_source(ends).await?;
+        }
+        drop(locks);
+        self.owner.reaper.wake();
+        let (account_id, seq) = (ends.to.account_id, ends.to.last_seq());
+        self.owner.feed.reached(account_id, seq, PATIENCE).await;
+        Ok(())
+    }
+
+    /// An earlier process attached it, and did not come to tell.
+    async fn was_attached(&self, complete: Complete) -> Result<(), End> {
+        self.handle.expect(complete.objects);
+        self.handle.advance(complete.objects, complete.bytes);
+        if !self.copy.moves {
+            return Ok(());
+        }
+        let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
+        match self.locked_unchanged_source(&ends).await? {
+            None => Ok(()),
+            Some(locks) => self.end(&ends, locks).await,
+        }
+    }
+
+    /// Writes down that it is complete, or that it is not.
+    async fn note_complete(&mut self, complete: Option<Complete>) -> Result<(), Error> {
+        self.copy.complete = complete;
+        self.handle.set_work(Work::CopyDirectory(self.copy.clone()));
+        self.owner.keep_job(self.handle).await
+    }
+
+    async fn give_up(&mut self, build: WriteId) -> Result<(), End> {
+        if self.copy.complete.is_some() {
+            self.note_complete(None).await?;
+        }
+        self.owner.engine.drop_build(build).await?;
+        self.owner.reaper.wake();
+        Ok(())
+    }
+}
+
+/// Whether another attempt may help.
+fn is_temporary(error: &Error) -> bool {
+    matches!(error.outcome(), Outcome::Unavailable(_))
+}
