@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use integration_tests::cluster::until;
 use integration_tests::mariadb::{MariaDb, Mirror};
 use integration_tests::mixed_load::MixedLoad;
 use integration_tests::server::{Builder, DATABASE_SETTING};
@@ -66,12 +67,9 @@ impl Store {
 }
 
 async fn can_log_in(server: &Server) {
-    let begin = Instant::now();
     let client = server.client();
-    while client.ask_for_token("test:tester", "testing").await.status() != 200 {
-        assert!(begin.elapsed() < PATIENCE, "the database is taken");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let is_let_in = || async { client.ask_for_token("test:tester", "testing").await.status() == 200 };
+    until("the database is taken", is_let_in).await;
 }
 
 #[tokio::test]
@@ -91,11 +89,8 @@ async fn who_is_not_let_in_says_so_and_tries_again() {
     // Now the user is there, but not the database.
     store.run("DROP DATABASE stobj").await;
     store.add_user().await;
-    let begin = Instant::now();
-    while server.log().lines_with("Unknown database").is_empty() {
-        assert!(begin.elapsed() < PATIENCE, "another reason is told at once");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let is_told = || async { !server.log().lines_with("Unknown database").is_empty() };
+    until("another reason is told", is_told).await;
     store.run("CREATE DATABASE stobj").await;
     store.run("USE stobj").await;
     can_log_in(&server).await;

@@ -1,15 +1,10 @@
 //! A disk that is full, that fails, or that is not there: nothing is torn, nothing is taken for removed, and when it is well
 //! again so is the store.
 
-use std::time::Duration;
-
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::server::DATABASE_SETTING;
-use integration_tests::{Client, Database, Disk, Server, Shape};
-use tokio::time::{Instant, sleep};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use integration_tests::{Client, Database, Disk, Server, Shape, cluster};
 
 /// Objects that are there before.
 const OBJECTS: usize = 20;
@@ -45,15 +40,8 @@ async fn check(client: &Client, first: usize, more: &[&str]) {
 
 /// Asks until it is answered with this status.
 async fn until(status: u16, ask: impl AsyncFn() -> u16) {
-    let begin = Instant::now();
-    loop {
-        let last = ask().await;
-        if last == status {
-            return;
-        }
-        assert!(begin.elapsed() < PATIENCE, "still {last}, not {status}");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let is_so = || async { ask().await == status };
+    cluster::until(&format!("an answer {status}"), is_so).await;
 }
 
 #[tokio::test]

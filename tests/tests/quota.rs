@@ -7,10 +7,11 @@ use common::Body;
 use futures::stream;
 use http::Method;
 use integration_tests::client::Request;
+use integration_tests::cluster::until;
 use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Connection, Server, program};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 const EXCEEDED: &str = "Upload exceeds quota.";
 
@@ -282,20 +283,11 @@ async fn upload_that_holds_room(server: &Server, client: &Client, framing: &str,
 
 /// Tries until there is room; what is held by an upload that is over is there at once, when the server knows of it.
 async fn put_soon(client: &Client, path: &str, size: usize) {
-    let begin = Instant::now();
-    while client
-        .put(path, bytes(size))
-        .await
-        .expect_one_of(&[201, 413])
-        .status()
-        == 413
-    {
-        assert!(
-            begin.elapsed() < Duration::from_secs(20),
-            "room does not come back"
-        );
-        sleep(Duration::from_millis(5)).await;
-    }
+    until("room comes back", || async {
+        let put = client.put(path, bytes(size)).await;
+        put.expect_one_of(&[201, 413]).status() == 201
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
+use integration_tests::cluster::until;
 use integration_tests::{Client, Server, Shape};
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
 const WRITERS: usize = 6;
 const KILLS: usize = 5;
 /// Changes that are acknowledged between two kills.
 const CHANGES: usize = 120;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A change of one path, which is changed so only once: `put` or `delete`.
 type Change = (String, &'static str);
@@ -101,11 +99,8 @@ async fn recorded(client: &Client) -> BTreeMap<Change, usize> {
 
 async fn compare(client: &Client, told: &Told) {
     let happened = happened(client, told).await;
-    let begin = Instant::now();
-    loop {
+    until("each change that happened is recorded", || async {
         let recorded = recorded(client).await;
-        let is_one = |change: &Change| recorded.get(change) == Some(&1);
-        let missing: Vec<_> = happened.iter().filter(|change| !is_one(change)).collect();
         let made_up: Vec<_> = recorded
             .keys()
             .filter(|change| !happened.contains(*change))
@@ -113,12 +108,9 @@ async fn compare(client: &Client, told: &Told) {
         assert!(made_up.is_empty(), "these did not happen: {made_up:?}");
         let twice: Vec<_> = recorded.iter().filter(|(_, count)| **count > 1).collect();
         assert!(twice.is_empty(), "these are there twice: {twice:?}");
-        if missing.is_empty() {
-            return;
-        }
-        assert!(begin.elapsed() < PATIENCE, "no record of {missing:?}");
-        sleep(Duration::from_millis(50)).await;
-    }
+        happened.iter().all(|change| recorded.contains_key(change))
+    })
+    .await;
 }
 
 async fn survives_kills(shape: Shape) {

@@ -2,16 +2,12 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
 
 use integration_tests::mariadb::OwnDatabase;
 use integration_tests::server::DATABASE_SETTING;
-use integration_tests::{Client, Database, Process, Server, Shape, program};
+use integration_tests::{Client, Database, Process, Server, Shape, cluster, program};
 use tempfile::TempDir;
 use tokio::process::Command;
-
-/// Nothing here takes so long unless it hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Processes that are started one by one, at addresses that are known before.
 struct Cluster {
@@ -68,27 +64,8 @@ async fn end(mut process: Process) {
 
 /// Asks until the answer has this status.
 async fn until(status: u16, client: &Client, path: &str) {
-    let asking = async {
-        while client.get(path).await.status() != status {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, asking)
-        .await
-        .expect("the answer comes in time");
-}
-
-async fn log_in(process: &Process) -> Client {
-    let client = Client::of(process);
-    let ready = async {
-        while client.ask_for_token("admin:admin", "admin").await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, ready)
-        .await
-        .expect("log-in works in time");
-    client.login("admin:admin", "admin").await
+    let is_so = || async { client.get(path).await.status() == status };
+    cluster::until(&format!("an answer {status}"), is_so).await;
 }
 
 #[tokio::test]
@@ -139,7 +116,7 @@ async fn the_processes_may_start_in_any_order_and_the_account_server_may_go() {
     early.ask_for_token("admin:admin", "admin").await.expect(503);
     let object_server = cluster.start("object-server").await;
     let account_server = cluster.start("account-server").await;
-    let client = log_in(&proxy).await;
+    let client = proxy.admin().await;
     client.put("c", "").await.expect(201);
     client.put("c/o", "hello").await.expect(201);
     end(account_server).await;
