@@ -347,6 +347,49 @@ async fn killed_anywhere_a_copy_is_done_in_the_end() {
 }
 
 #[tokio::test]
+async fn killed_anywhere_a_move_to_another_account_is_done_in_the_end() {
+    let mut server = Server::builder().shape(Shape::Single).start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    let other = server.login("test2:tester2", "testing2").await;
+    let shared = other.put("k", "").header("x-container-write", "test:tester");
+    shared.await.expect(201);
+    let places = [
+        ("build:before_copy", 2),
+        ("rename:after", 1),
+        ("detach:before", 1),
+        ("detach:after", 1),
+    ];
+    for (place, hit) in places {
+        let client = server.tester().await;
+        fill(&client, &["d/a", "d/e/b", "d/"]).await;
+        let armed = format!("{place}=abort@{hit}");
+        let builder = server.stop().await;
+        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
+        let killed = builder.start().await;
+        let client = killed.tester().await;
+        let moving = rename(&client, "c/d/", "k/n/").header("destination-account", "AUTH_test2");
+        // The answer may be cut off, but the job was written down before it began.
+        let _answer = moving.send().await;
+        until("the server is gone", || async {
+            client.head("c").send().await.is_err()
+        })
+        .await;
+        let builder = killed.kill().await;
+        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "");
+        server = builder.start().await;
+        let client = server.tester().await;
+        let jobs = client.get("").query("jobs", "").await.expect(200).json();
+        let job = end_of(&client, jobs["jobs"][0]["id"].as_str().unwrap()).await;
+        assert_eq!(job["state"], "done", "{armed}: {job}");
+        expect_names(&client, "c", &[]).await;
+        let other = server.login("test2:tester2", "testing2").await;
+        expect_names(&other, "k", &["n/", "n/a", "n/e/b"]).await;
+        expect_agreement(&server).await;
+    }
+}
+
+#[tokio::test]
 async fn the_command_line_copies_and_moves_trees() {
     let (server, client) = store().await;
     fill(&client, &["d/a", "d/e/b", "o"]).await;
