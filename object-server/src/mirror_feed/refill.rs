@@ -11,6 +11,7 @@
 use common::Error;
 use common::functional::mirror::{Change, MAX_BATCH, Node};
 use common::functional::object::Path;
+use tokio::sync::mpsc;
 
 use super::stream::{Filling, Stream};
 use super::{account_row, container_row, directory_row, object_row, row};
@@ -28,11 +29,25 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
         };
     });
     new_incarnation(stream).await?;
-    let mut batch = Batch {
+    // While the mirror takes a batch the next one is gathered.
+    let (sender, gathered) = mpsc::channel(1);
+    let batch = Batch {
         stream,
         seq: account.last_seq(),
         changes: Vec::new(),
+        gathered: sender,
     };
+    let (through, ()) = tokio::try_join!(gather(stream, batch), send_all(stream, gathered))?;
+    // What changed before the last tree operation, too, has to be there when the mirror hears that it has them.
+    stream.send_until(through, before_any(through)).await?;
+    send(stream, through, Vec::new()).await?;
+    stream.filling.send_modify(|filling| filling.completed += 1);
+    Ok(through)
+}
+
+/// Walks the account until no tree operation came between. Answers the `seq` that the mirror has then.
+async fn gather(stream: &Stream, mut batch: Batch<'_>) -> Result<u64, Error> {
+    let account = &stream.account;
     batch
         .add(Node::Account(Some(account_row(&account.attributes()))))
         .await?;
@@ -61,12 +76,36 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
             }
         }
     }
-    batch.send(before_any(through)).await?;
-    // What changed before the last of these operations, too, has to be there when the mirror hears that it has them.
-    stream.send_until(through, before_any(through)).await?;
-    batch.send(through).await?;
-    stream.filling.send_modify(|filling| filling.completed += 1);
+    batch.pass_on().await?;
     Ok(through)
+}
+
+/// Sends what is gathered, in its order. Until all is there the mirror hears that it has nothing yet.
+async fn send_all(stream: &Stream, mut gathered: mpsc::Receiver<(u64, Vec<Change>)>) -> Result<(), Error> {
+    while let Some((seq, changes)) = gathered.recv().await {
+        send(stream, before_any(seq), changes).await?;
+    }
+    Ok(())
+}
+
+async fn send(stream: &Stream, through: u64, changes: Vec<Change>) -> Result<(), Error> {
+    let (mut objects, mut bytes) = (0, 0);
+    for change in &changes {
+        if let Node::Object(_, _, Some(row)) = &change.node {
+            (objects, bytes) = (objects + 1, bytes + row.bytes);
+        }
+    }
+    let position = stream.apply(0, through, changes).await?;
+    if position.seq < through {
+        return Err(Error::internal(
+            "the mirror did not take the rows it was filled with",
+        ));
+    }
+    stream.filling.send_modify(|filling| {
+        filling.objects += objects;
+        filling.bytes += bytes;
+    });
+    Ok(())
 }
 
 /// What the mirror keeps of it; `None`: nothing, as nobody has taken it in yet.
@@ -86,13 +125,15 @@ struct Batch<'a> {
     stream: &'a Stream,
     seq: u64,
     changes: Vec<Change>,
+    /// Where full ones go, with their `seq`.
+    gathered: mpsc::Sender<(u64, Vec<Change>)>,
 }
 
 impl Batch<'_> {
     async fn add(&mut self, node: Node) -> Result<(), Error> {
         self.changes.push(Change { seq: self.seq, node });
         if self.changes.len() == MAX_BATCH {
-            self.send(before_any(self.seq)).await
+            self.pass_on().await
         } else {
             Ok(())
         }
@@ -133,25 +174,12 @@ impl Batch<'_> {
         }
     }
 
-    async fn send(&mut self, through: u64) -> Result<(), Error> {
+    /// Has what was added so far sent.
+    async fn pass_on(&mut self) -> Result<(), Error> {
         let changes = std::mem::take(&mut self.changes);
-        let (mut objects, mut bytes) = (0, 0);
-        for change in &changes {
-            if let Node::Object(_, _, Some(row)) = &change.node {
-                (objects, bytes) = (objects + 1, bytes + row.bytes);
-            }
-        }
-        let position = self.stream.apply(0, through, changes).await?;
-        if position.seq < through {
-            return Err(Error::internal(
-                "the mirror did not take the rows it was filled with",
-            ));
-        }
-        self.stream.filling.send_modify(|filling| {
-            filling.objects += objects;
-            filling.bytes += bytes;
-        });
-        Ok(())
+        let passed = self.gathered.send((self.seq, changes)).await;
+        // Nobody receives any more when sending has failed, and that is what is answered.
+        passed.map_err(|_| Error::unavailable("the mirror is not there", None))
     }
 }
 
