@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use common::functional::job::Job;
 use http::Method;
 use tokio::process::Command;
 
@@ -84,13 +85,14 @@ async fn rate(laboratory: &Laboratory, store: &Store, objects: usize) -> Result<
         "stobj rebuild: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let job: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let time = |member: &str| -> Result<f64> {
-        let units = job[member].as_f64();
-        Ok(units.with_context(|| format!("{member} of {job}"))? / UNITS)
-    };
-    let done = job["done"].as_f64().unwrap_or_default();
-    ensure!(done >= objects as f64, "{done} of {objects} objects were done");
+    let job: Job = serde_json::from_slice(&output.stdout)?;
+    let ended = job.ended.context("the job has ended")?;
+    ensure!(
+        job.done >= objects as u64,
+        "{} of {objects} objects were done",
+        job.done
+    );
     let directories = objects.div_ceil(1000);
-    Ok((objects + directories) as f64 / (time("ended")? - time("created")?).max(1e-5))
+    let seconds = ended.units().saturating_sub(job.created.units()).max(1) as f64 / UNITS;
+    Ok((objects + directories) as f64 / seconds)
 }
