@@ -76,6 +76,7 @@ fn outermost(tree: &Tree, row: &Stored) -> Branch {
         kind,
         objects: counted(row.subtree.objects),
         bytes: counted(row.subtree.bytes),
+        quota: None,
         children: None,
         next: None,
     };
@@ -189,6 +190,7 @@ fn shown(row: &Node) -> Result<TreeNode, Failure> {
         kind,
         objects: counted(objects),
         bytes: counted(bytes),
+        quota: None,
         children: None,
         next: None,
     })

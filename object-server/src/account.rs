@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::functional::account::{Delete, Head, Info, List, Listing, Post, Put, Written};
+use common::functional::account::{Head, Info, List, Listing, Post, Put, Written};
 use common::functional::firewall::{SetState, StateSet};
 use common::functional::mirror::{AtLeast, ListAccount, Node};
 use common::functional::object::Path;
@@ -13,8 +13,12 @@ use common::{Body, Error, Outcome, Properties};
 use crate::journal::Action;
 use crate::mirror_feed::account_row;
 use crate::node::{AccountAttributes, NodePath, State, WriteId};
-use crate::owner::{Account, FIRST_TERM, Owner, PRESENT, found, record};
+use crate::owner::{Account, Owner, PRESENT, found, record};
 use crate::tree_listing;
+
+mod removal;
+
+pub(crate) use removal::remove;
 
 const METADATA: &str = "x-account-meta-";
 
@@ -58,7 +62,7 @@ impl Owner {
 
     pub(crate) async fn put_account(self: &Arc<Self>, put: Put, context: &Context) -> Result<Written, Error> {
         let (account, _) = self
-            .admit_account(&put.account, None, context, Body::empty())
+            .admit_switch(&put.account, None, context, Body::empty())
             .await?;
         match account {
             None => {
@@ -69,7 +73,7 @@ impl Owner {
                 Err(Error::forbidden().with_text("The account was deleted and is still being removed."))
             }
             Some(account) => {
-                self.merge_account(account, put.properties, false, "account/put", context)
+                self.merge_account(account, put.properties, "account/put", context)
                     .await
             }
         }
@@ -99,28 +103,10 @@ impl Owner {
                     .await
             }
             None => Err(Error::not_found()),
-            Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
             Some(account) => {
-                self.merge_account(account, post.properties, false, action, context)
+                self.merge_account(account, post.properties, action, context)
                     .await
             }
-        }
-    }
-
-    pub(crate) async fn delete_account(
-        self: &Arc<Self>,
-        delete: Delete,
-        context: &Context,
-    ) -> Result<Written, Error> {
-        let (account, _) = self
-            .admit_account(&delete.account, None, context, Body::empty())
-            .await?;
-        match account {
-            Some(account) if !account.attributes().deleted => {
-                self.merge_account(account, Properties::new(), true, "account/delete", context)
-                    .await
-            }
-            _ => Err(Error::not_found()),
         }
     }
 
@@ -157,7 +143,6 @@ impl Owner {
     ) -> Result<StateSet, Error> {
         let (account, _) = self.admit_switch(name, None, context, Body::empty()).await?;
         let account = match account {
-            Some(account) if account.attributes().deleted => return Err(Outcome::Gone.into()),
             Some(account) => account,
             None if self.constraints.account_autocreate => {
                 self.make_account(name, Properties::new(), "account/put", &context.of_part())
@@ -168,6 +153,7 @@ impl Owner {
         };
         let changed = account.attributes().state != state;
         let switch = move |attributes: &mut AccountAttributes| {
+            check_alive(attributes)?;
             attributes.state = state;
             Ok(())
         };
@@ -184,7 +170,6 @@ impl Owner {
         context: &Context,
     ) -> Result<Arc<Account>, Error> {
         match account {
-            Some(account) if account.attributes().deleted => Err(Error::not_found()),
             Some(account) => Ok(account),
             None if self.constraints.account_autocreate => {
                 let context = context.of_part();
@@ -198,7 +183,6 @@ impl Owner {
     /// What HEAD and GET show; of an account that nothing was written to yet an empty one, with autocreate.
     fn readable(&self, account: Option<&Account>) -> Result<Info, Error> {
         match account {
-            Some(account) if account.attributes().deleted => Err(Outcome::Gone.into()),
             Some(account) => Ok(account.info()),
             None if self.constraints.account_autocreate => Ok(Info::default()),
             None => Err(Error::not_found()),
@@ -218,10 +202,7 @@ impl Owner {
             .await?;
         match is_new {
             true => Ok(Written { created: true }),
-            false => {
-                self.merge_account(account, properties, false, action, context)
-                    .await
-            }
+            false => self.merge_account(account, properties, action, context).await,
         }
     }
 
@@ -244,7 +225,7 @@ impl Owner {
                     .map(|number| number >> 1)
                     .map_err(Error::internal)
             };
-            let term = FIRST_TERM;
+            let term = first_term()?;
             let mut attributes = AccountAttributes {
                 account_id: random()?,
                 id: WriteId::default(),
@@ -288,22 +269,21 @@ impl Owner {
         .await
     }
 
-    /// Merges `changes` into the properties, and marks the account deleted where that is asked for.
+    /// Merges `changes` into the properties.
     async fn merge_account(
         self: &Arc<Self>,
         account: Arc<Account>,
         changes: Properties,
-        delete: bool,
         action: &'static str,
         context: &Context,
     ) -> Result<Written, Error> {
         let (constraints, now) = (Arc::clone(&self.constraints), context.timestamp);
         let merge = move |attributes: &mut AccountAttributes| {
+            check_alive(attributes)?;
             if attributes.state == State::Disabled {
                 return Err(Outcome::Disabled.into());
             }
             attributes.properties = constraints.merged(&attributes.properties, &changes, METADATA)?;
-            attributes.deleted |= delete;
             attributes.timestamp = attributes.timestamp.max(now);
             Ok(())
         };
@@ -337,13 +317,14 @@ impl Owner {
                 .engine
                 .put_account(&account.name, attributes.clone())
                 .await?;
-            let (row, is_disabled) = (account_row(&attributes), attributes.state == State::Disabled);
+            let row = (!attributes.deleted).then(|| account_row(&attributes));
+            let is_closed = attributes.deleted || attributes.state == State::Disabled;
             account.set_attributes(attributes);
-            if is_disabled {
+            if is_closed {
                 account.changes_under_way().await;
             }
             account.enforce_limits().await;
-            let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(Some(row)))?;
+            let position = begun.commit(&account, Some(PRESENT), Some(PRESENT), Node::Account(row))?;
             owner.journal.sync(position).await
         })
         .await
@@ -389,6 +370,25 @@ impl Owner {
             }
         }
     }
+}
+
+/// Refuses a change of an account that was deleted.
+///
+/// # Errors
+/// 410.
+fn check_alive(attributes: &AccountAttributes) -> Result<(), Error> {
+    match attributes.deleted {
+        true => Err(Outcome::Gone.into()),
+        false => Ok(()),
+    }
+}
+
+/// The term of a new account. Another one may have borne its name before: what was decided under the generations of that, which
+/// a proxy may still remember, must not seem to be of this one.
+fn first_term() -> Result<u64, Error> {
+    const TERMS: u64 = 1 << 20;
+    let random = getrandom::u64().map_err(Error::internal)?;
+    Ok(1 + random % TERMS)
 }
 
 /// Runs a change to its end also when the one who asked for it goes away: between its announcement and its commit

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use common::Error;
 use common::functional::Context;
 use common::functional::check::{self, Accounts, Adopt, MAX_ACCOUNTS, MAX_EXAMPLES};
 use common::functional::job::Job;
+use common::name::AccountName;
+use common::{Error, Outcome};
 
 use crate::jobs::{End, Handle, Wanted, Work};
 use crate::owner::{Account, Owner};
@@ -36,6 +37,7 @@ impl Owner {
         if let Some(marker) = page.marker {
             accounts.retain(|account| *account > marker);
         }
+        accounts.retain(|account| !self.is_deleted(account));
         accounts.truncate(MAX_ACCOUNTS);
         Ok(check::AccountPage { accounts })
     }
@@ -45,7 +47,7 @@ impl Owner {
         run: check::Run,
         context: &Context,
     ) -> Result<Job, Error> {
-        let account = self.account(&run.account).await?.ok_or_else(Error::not_found)?;
+        let account = self.alive(&run.account).await?;
         self.submit(&account, wanted(Work::Check(run)), context).await
     }
 
@@ -54,15 +56,12 @@ impl Owner {
         rebuild: check::Rebuild,
         context: &Context,
     ) -> Result<Job, Error> {
-        let account = self
-            .account(&rebuild.account)
-            .await?
-            .ok_or_else(Error::not_found)?;
+        let account = self.alive(&rebuild.account).await?;
         self.submit(&account, wanted(Work::Rebuild), context).await
     }
 
     pub(crate) async fn run_adopt(self: &Arc<Self>, adopt: Adopt, context: &Context) -> Result<Job, Error> {
-        let account = self.account(&adopt.account).await?.ok_or_else(Error::not_found)?;
+        let account = self.alive(&adopt.account).await?;
         account.container(&adopt.container).ok_or_else(Error::not_found)?;
         if let Some(directory) = &adopt.directory
             && !directory.as_str().ends_with('/')
@@ -76,6 +75,14 @@ impl Owner {
             ..wanted(Work::Adopt(adopt))
         };
         self.submit(&account, wanted, context).await
+    }
+
+    async fn alive(&self, name: &AccountName) -> Result<Arc<Account>, Error> {
+        let account = self.account(name).await?.ok_or_else(Error::not_found)?;
+        match account.is_deleted() {
+            true => Err(Outcome::Gone.into()),
+            false => Ok(account),
+        }
     }
 }
 

@@ -26,10 +26,12 @@ mod build;
 pub mod conformance;
 pub mod memory;
 pub mod posix;
+mod removal;
 mod repair;
 mod tree;
 
 pub use self::build::BuildEngine;
+pub use self::removal::RemovalEngine;
 pub use self::repair::RepairEngine;
 pub use self::tree::{Directory, TreeCommitted, TreeEngine};
 
@@ -52,7 +54,9 @@ pub type ArcEngine = Arc<dyn Engine>;
 /// A store of accounts, containers and objects. All verbs of one object are called by one owner at a time, which
 /// never runs two changes of the same name at once; changes of different names (also of `a` and `a/b`) and reads run
 /// side by side.
-pub trait Engine: TreeEngine + BuildEngine + RepairEngine + Send + Sync + fmt::Debug + 'static {
+pub trait Engine:
+    TreeEngine + BuildEngine + RepairEngine + RemovalEngine + Send + Sync + fmt::Debug + 'static
+{
     /// What this engine can do here, as probed.
     fn capabilities(&self) -> Capabilities;
 

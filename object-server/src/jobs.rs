@@ -19,12 +19,14 @@ use tokio::sync::watch;
 use crate::owner::{Account, Owner};
 
 mod handle;
+mod removal;
 mod store;
 mod work;
 
 use handle::Signal;
 pub(crate) use handle::{End, Handle};
-use store::{Stored, new_id};
+pub(crate) use store::Stored;
+use store::new_id;
 pub(crate) use work::Work;
 
 /// So many run at once.
@@ -45,6 +47,10 @@ pub(crate) struct Jobs {
     state: Mutex<Standing>,
     /// How many run.
     running: watch::Sender<usize>,
+    /// How many accounts are being removed, or wait for that.
+    removals: watch::Sender<usize>,
+    /// One is removed at a time.
+    removal_turn: Arc<tokio::sync::Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +77,8 @@ impl Jobs {
             state_directory,
             state: Mutex::default(),
             running: watch::Sender::new(0),
+            removals: watch::Sender::new(0),
+            removal_turn: Arc::new(tokio::sync::Semaphore::new(1)),
         }
     }
 
@@ -84,12 +92,13 @@ impl Jobs {
         for handle in active {
             handle.signal(Signal::Stop);
         }
-        let mut running = self.running.subscribe();
-        // The sender lives as long as this does.
-        if tokio::time::timeout(PATIENCE, running.wait_for(|running| *running == 0))
-            .await
-            .is_err()
-        {
+        // The senders live as long as this does.
+        let all = async {
+            for running in [&self.running, &self.removals] {
+                let _ = running.subscribe().wait_for(|running| *running == 0).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("a job did not stop in time; it begins anew at the next start");
         }
     }
@@ -107,11 +116,18 @@ impl Jobs {
         if state.is_closed {
             return Err(Error::unavailable("the server is closing", None));
         }
-        if state.waiting.len() >= MAX_WAITING {
+        let waits_by_itself = handle.stored().work.is_removal();
+        let waiting = match waits_by_itself {
+            true => *self.removals.borrow(),
+            false => state.waiting.len(),
+        };
+        if waiting >= MAX_WAITING {
             let why = "too many jobs wait for their turn";
             return Err(Error::unavailable(why, Some(Duration::from_secs(60))));
         }
-        state.waiting.push_back(id.clone());
+        if !waits_by_itself {
+            state.waiting.push_back(id.clone());
+        }
         state.active.insert(id, handle);
         Ok(())
     }
@@ -152,6 +168,21 @@ impl Owner {
         wanted: Wanted,
         context: &Context,
     ) -> Result<Job, Error> {
+        let handle = self.take_on(account, wanted, context).await?;
+        self.start_jobs();
+        Ok(handle.stored().job)
+    }
+
+    /// The same without beginning it, if it waits by itself.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn take_on(
+        &self,
+        account: &Account,
+        wanted: Wanted,
+        context: &Context,
+    ) -> Result<Handle, Error> {
         let id = new_id()?;
         let job = Job {
             id: id.clone(),
@@ -170,20 +201,19 @@ impl Owner {
             report: None,
         };
         let stored = Stored {
-            job: job.clone(),
+            job,
             account_id: account.account_id,
             work: wanted.work,
             context: context.clone(),
         };
         let handle = Handle::new(stored.clone());
-        self.jobs.enqueue(id.clone(), handle)?;
+        self.jobs.enqueue(id.clone(), handle.clone())?;
         if let Err(error) = self.jobs.write_down(stored).await {
             self.jobs.withdraw(&id);
             self.jobs.state.lock().active.remove(&id);
             return Err(error);
         }
-        self.start_jobs();
-        Ok(job)
+        Ok(handle)
     }
 
     /// Takes up again what an earlier process had not ended.
@@ -192,8 +222,13 @@ impl Owner {
             stored.job.begin_anew();
             self.forget_unattached(&mut stored).await?;
             let id = stored.job.id.clone();
-            if let Err(error) = self.jobs.enqueue(id.clone(), Handle::new(stored)) {
+            let removed = stored.work.is_removal().then(|| stored.job.account.clone());
+            let handle = Handle::new(stored);
+            if let Err(error) = self.jobs.enqueue(id.clone(), handle.clone()) {
                 tracing::warn!(job = id, %error, "a job could not be taken up again; it waits for the next start");
+            } else if let Some(account) = removed {
+                self.account(&account).await?;
+                self.begin_removal(handle);
             }
         }
         // Whoever builds something begins anew.
@@ -228,6 +263,7 @@ impl Owner {
 
     pub(crate) async fn show_job(&self, show: Show, context: &Context) -> Result<Job, Error> {
         let account = self.account(&show.account).await?.ok_or_else(Error::not_found)?;
+        account.check_shown(context)?;
         let stored = self.job(&account, &show.id).await?;
         stored
             .filter(|stored| stored.is_for(context))
@@ -237,6 +273,7 @@ impl Owner {
 
     pub(crate) async fn list_jobs(&self, list: List, context: &Context) -> Result<JobList, Error> {
         let account = self.account(&list.account).await?.ok_or_else(Error::not_found)?;
+        account.check_shown(context)?;
         let mut found = store::all(&self.jobs.state_directory, account.account_id).await?;
         for stored in &mut found {
             if let Some(handle) = self.jobs.find(&stored.job.id) {
@@ -253,6 +290,9 @@ impl Owner {
     }
 
     /// Ends a job. It is answered as it then stands: mostly it has ended.
+    ///
+    /// # Errors
+    /// 404; 409 when it cannot be taken back.
     pub(crate) async fn cancel_job(
         self: &Arc<Self>,
         cancel: Cancel,
@@ -266,6 +306,9 @@ impl Owner {
         let Some(handle) = self.jobs.find(&job.id) else {
             return Ok(job);
         };
+        if handle.stored().work.is_removal() {
+            return Err(Error::conflict("A deleted account cannot be had back."));
+        }
         handle.signal(Signal::Cancel);
         if self.jobs.withdraw(&job.id) {
             self.end_job(&handle, Err(End::Cancelled)).await;
@@ -290,26 +333,34 @@ impl Owner {
     }
 
     async fn run_job(self: Arc<Self>, handle: Handle) {
+        Arc::clone(&self).carry_out(&handle).await;
+        self.jobs.running.send_modify(|running| *running -= 1);
+        self.start_jobs();
+    }
+
+    async fn carry_out(self: Arc<Self>, handle: &Handle) {
         handle.change(|job| job.state = State::Running);
         let working = Arc::clone(&self).work_on(handle.clone());
         // A panic in here would keep the place of the job for ever.
         let working = std::panic::AssertUnwindSafe(working).catch_unwind();
         let mut working = std::pin::pin!(working);
         let outcome = loop {
-            self.save_job(&handle).await;
+            self.save_job(handle).await;
             tokio::select! {
                 outcome = &mut working => break outcome,
                 () = tokio::time::sleep(WRITE_DOWN) => {}
             }
         };
         let outcome = outcome.unwrap_or_else(|_| Err(End::Failed(Error::internal("the job panicked"))));
-        self.end_job(&handle, outcome).await;
-        self.jobs.running.send_modify(|running| *running -= 1);
-        self.start_jobs();
+        self.end_job(handle, outcome).await;
     }
 
     async fn work_on(self: Arc<Self>, handle: Handle) -> Result<(), End> {
         let stored = handle.stored();
+        if stored.work.is_removal() {
+            // The account may be gone already.
+            return crate::account::remove(&self, &stored, &handle).await;
+        }
         let account = self.account(&stored.job.account).await?;
         let account = account.filter(|account| account.account_id == stored.account_id);
         let account = account.ok_or_else(|| End::Failed(Error::not_found()))?;
@@ -319,6 +370,12 @@ impl Owner {
     /// Writes down how a job ended, unless it only stopped.
     async fn end_job(&self, handle: &Handle, outcome: Result<(), End>) {
         let state = match outcome {
+            Ok(()) if handle.stored().work.is_removal() => {
+                if let Err(error) = self.end_removal(handle).await {
+                    tracing::warn!(%error, "what is known of a removed account could not be removed; the next start tries again");
+                }
+                return;
+            }
             Ok(()) => State::Done,
             Err(End::Cancelled) => State::Cancelled,
             Err(End::Stopped) => {

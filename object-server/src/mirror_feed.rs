@@ -76,6 +76,11 @@ impl MirrorFeed {
         self.streams.lock().insert(account_id, Arc::new(stream));
     }
 
+    /// Ends the stream of an account that is no more.
+    pub(crate) fn unregister(&self, account_id: u64) {
+        self.streams.lock().remove(&account_id);
+    }
+
     /// Everything is noted that an earlier process left: from now on it is sent.
     pub(crate) fn release(&self, account_id: u64) {
         if let Some(stream) = self.stream(account_id) {

@@ -41,7 +41,6 @@ pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
 pub(crate) use limited::Limited;
 use locks::Stripes;
 pub(crate) use recount::{Recount, Step};
-pub(crate) use recovery::FIRST_TERM;
 use recovery::Recovery;
 pub(crate) use reservation::Reservation;
 pub(crate) use retell::NameLocks;
@@ -64,6 +63,8 @@ pub(crate) struct Owner {
     /// Whether it follows on another server: each account gets a new term.
     takes_over: bool,
     accounts: RwLock<HashMap<AccountName, Arc<Account>>>,
+    /// Held while counters are written down, so that nobody writes those of an account that is removed.
+    pub(crate) writing_down: tokio::sync::Mutex<()>,
     /// Held while an account is made or read from storage, so that nobody makes a second one.
     pub(crate) loading: tokio::sync::Mutex<()>,
     /// Announcements in the journal of changes that are under way.
@@ -104,6 +105,7 @@ impl Owner {
             state_directory: parts.state_directory,
             takes_over: parts.takes_over,
             accounts: RwLock::default(),
+            writing_down: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             in_flight: Mutex::default(),
             recovery: Mutex::new(recovery),
@@ -139,10 +141,24 @@ impl Owner {
         Ok(Some(account))
     }
 
+    /// Whether the account was deleted; one that is being removed is in memory.
+    pub(crate) fn is_deleted(&self, name: &AccountName) -> bool {
+        self.accounts
+            .read()
+            .get(name)
+            .is_some_and(|account| account.is_deleted())
+    }
+
     /// Takes a new account on. The caller holds `loading`.
     pub(crate) fn add_account(&self, account: Arc<Account>) {
         self.feed.register(Arc::clone(&account));
         self.accounts.write().insert(account.name.clone(), account);
+    }
+
+    /// Forgets an account that is no more. The caller holds `loading`.
+    pub(crate) fn remove_account(&self, account: &Account) {
+        self.accounts.write().remove(&account.name);
+        self.feed.unregister(account.account_id);
     }
 
     /// Whether the account is in memory.
@@ -170,18 +186,16 @@ impl Owner {
         let (found, body) = self
             .admit_account(account, Some(container), context, body)
             .await?;
-        let found = found
-            .filter(|account| !account.attributes().deleted)
-            .ok_or_else(Error::not_found)?;
+        let found = found.ok_or_else(Error::not_found)?;
         let container = found.container(container).ok_or_else(Error::not_found)?;
         Ok((found, container, body))
     }
 
     /// The account of a request, there or not, when the request was decided under the present generations and the
-    /// account is not switched off.
+    /// account is neither switched off nor deleted.
     ///
     /// # Errors
-    /// `Stale`; 403.
+    /// `Stale`; 403; 410.
     pub(crate) async fn admit_account(
         &self,
         name: &AccountName,
@@ -196,7 +210,7 @@ impl Owner {
         Ok((account, body))
     }
 
-    /// The same for who may switch it on again.
+    /// The same for who may switch it on again, or says something else of one that was deleted.
     ///
     /// # Errors
     /// `Stale`.

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use common::functional::object::Path;
 use common::functional::quota::{List, Quota, Quotas, Set, Show};
 use common::functional::{Context, account, container};
-use common::name::{AccountName, ContainerName};
+use common::name::{AccountName, ContainerName, ObjectName};
 use common::quota::{ACCOUNT_BYTES, ACCOUNT_OBJECTS, CONTAINER_BYTES, CONTAINER_OBJECTS, Limits};
-use common::{Error, Properties};
+use common::{Error, Outcome, Properties};
 
+use crate::checkpoint::{self, Loaded};
 use crate::owner::Owner;
 
 /// The longest page.
@@ -61,8 +62,10 @@ impl Owner {
         if account.is_none() && show.container.is_none() && self.constraints.account_autocreate {
             return Ok(Quota::new(show.account, None, (0, 0), Limits::default()));
         }
-        let account = account.filter(|account| !account.attributes().deleted);
         let account = account.ok_or_else(Error::not_found)?;
+        if account.is_deleted() {
+            return Err(Outcome::Gone.into());
+        }
         match &show.container {
             None => Ok(account.quota()),
             Some(name) => {
@@ -90,16 +93,23 @@ impl Owner {
         let begin = from.map_or(0, |from| names.partition_point(|name| *name < from.account));
         let mut quotas = Vec::new();
         for (looked_at, name) in names.drain(begin..).enumerate() {
-            let first = from
-                .filter(|from| from.account == name)
-                .and_then(|from| from.container.clone());
             if looked_at == MAX_ACCOUNTS {
-                let next = Some(beginning(name, first));
+                let next = Some(beginning(name, None));
                 return Ok(Quotas { quotas, next });
             }
-            for quota in self.limited(&name, first).await? {
+            let from = from.filter(|from| from.account == name);
+            let first = (
+                from.and_then(|from| from.container.clone()),
+                from.and_then(|from| from.directory.clone()),
+            );
+            let limited = self.limited(&name).await?;
+            for quota in limited.into_iter().filter(|quota| place(quota) >= first) {
                 if quotas.len() == length {
-                    let next = Some(beginning(quota.account, quota.container));
+                    let directory = quota.directory;
+                    let next = Some(Show {
+                        directory,
+                        ..beginning(quota.account, quota.container)
+                    });
                     return Ok(Quotas { quotas, next });
                 }
                 quotas.push(quota);
@@ -108,24 +118,22 @@ impl Owner {
         Ok(Quotas { quotas, next: None })
     }
 
-    /// The account and its containers as far as they have limits, from the container `first` on if that is named.
-    async fn limited(&self, name: &AccountName, first: Option<ContainerName>) -> Result<Vec<Quota>, Error> {
+    /// The account, its containers and the directories in these as far as they have limits, in the order of their names.
+    async fn limited(&self, name: &AccountName) -> Result<Vec<Quota>, Error> {
         // Who has no limit need not be taken into memory for that.
         if !self.is_loaded(name) && !self.is_limited_in_storage(name).await? {
             return Ok(Vec::new());
         }
         let account = self.account(name).await?;
-        let Some(account) = account.filter(|account| !account.attributes().deleted) else {
+        let Some(account) = account.filter(|account| !account.is_deleted()) else {
             return Ok(Vec::new());
         };
-        let whole = first.is_none().then(|| account.quota());
         let containers = account.containers();
-        let wanted = containers
-            .iter()
-            .filter(|container| first.as_ref().is_none_or(|first| container.name >= *first));
-        let quotas = whole
-            .into_iter()
-            .chain(wanted.map(|container| account.container_quota(container)));
+        let below = containers.iter().flat_map(|container| {
+            let directories = account.limited_directories(&container.name);
+            std::iter::once(account.container_quota(container)).chain(directories)
+        });
+        let quotas = std::iter::once(account.quota()).chain(below);
         let is_limited = |quota: &Quota| quota.bytes.limit.is_some() || quota.objects.limit.is_some();
         Ok(quotas.filter(is_limited).collect())
     }
@@ -137,11 +145,21 @@ impl Owner {
         if Limits::of_account(&account.properties).are_set() {
             return Ok(true);
         }
+        match checkpoint::load(self.state_directory(), account.account_id).await? {
+            Loaded::Good(checkpoint) if checkpoint.limited.is_empty() => {}
+            // Without a checkpoint only a look at all directories tells.
+            Loaded::Good(_) | Loaded::Missing | Loaded::Bad(_) => return Ok(true),
+        }
         let containers = self.engine.containers(name).await?;
         Ok(containers
             .iter()
             .any(|(_, container)| Limits::of_container(&container.properties).are_set()))
     }
+}
+
+/// What comes behind its account, then its container.
+fn place(quota: &Quota) -> (Option<ContainerName>, Option<ObjectName>) {
+    (quota.container.clone(), quota.directory.clone())
 }
 
 fn beginning(account: AccountName, container: Option<ContainerName>) -> Show {

@@ -231,7 +231,8 @@ impl Owner {
     fn record_of(&self, entry: &Entry) -> Option<Record> {
         let (seq, path, record) = entry.kind.made()?;
         let Some(account) = self.feed.account_name(entry.account_id) else {
-            tracing::warn!(
+            // Until it was removed all of its were sent: this one is in the journal only for another's sake.
+            tracing::debug!(
                 entry.account_id,
                 "a record is of an account that is gone; it is left out"
             );

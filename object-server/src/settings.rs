@@ -31,6 +31,8 @@ pub struct Settings {
     pub standby: bool,
     /// How many bytes a second are read again to find what the disk has let rot; 0: none.
     pub scrub_rate: Size,
+    /// How long a deleted account is kept before what is in it is removed; nobody is served it meanwhile.
+    pub delay_reaping: Period,
     /// For tests: named places where the server fails or ends, `journal:after_sync=abort@3`; none in service.
     pub failure_points: String,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             create: Create::UnlessKnown,
             standby: false,
             scrub_rate: Size(1 << 20),
+            delay_reaping: Period::seconds(0),
             failure_points: String::new(),
         }
     }

@@ -160,6 +160,7 @@ impl Functionalise {
             is_inner: false,
             is_repeated: false,
             repeat_key: repeat_key(head)?,
+            may_limit: false,
             decided_under: common::functional::Generations::default(),
         })
     }

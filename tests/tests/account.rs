@@ -83,7 +83,7 @@ async fn account_management_is_off_by_default() {
 #[tokio::test]
 async fn a_managed_account_is_made_and_deleted_by_an_administrator_only() {
     let server = Server::builder()
-        .setting("[constraints]\nallow_account_management = true")
+        .setting("[constraints]\nallow_account_management = true\n[object-server]\ndelay_reaping = \"1h\"")
         .start()
         .await;
     let tester = server.tester().await;

@@ -39,6 +39,10 @@ pub struct Context {
     /// The client's own name for this request, by which its user is given the same answer again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_key: Option<Arc<str>>,
+    /// Whether who asks may change the limits of the directories that it takes away, moves or replaces. Said by the filter
+    /// that decides over rights, each time; everybody else has to leave these directories as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_limit: bool,
     /// What the guards knew when they let it pass.
     #[serde(default)]
     pub decided_under: Generations,
@@ -58,6 +62,7 @@ impl Context {
             is_inner: false,
             is_repeated: false,
             repeat_key: None,
+            may_limit: false,
             decided_under: Generations::default(),
         }
     }

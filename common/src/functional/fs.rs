@@ -129,12 +129,26 @@ pub struct TreeNode {
     pub objects: u64,
     /// Bytes of these.
     pub bytes: u64,
+    /// What a directory may hold, if it is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<TreeQuota>,
     /// What lies directly in it, in byte order; none of a file, or where the depth ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Vec<Self>>,
     /// There are further children: the `marker` of the page that begins with them, asked for with this node's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// The limits of a directory in a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeQuota {
+    /// The most bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The most objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u64>,
 }
 
 /// What a node of a tree is.
@@ -173,6 +187,7 @@ mod tests {
             kind: TreeKind::Directory,
             objects: 1,
             bytes: 1,
+            quota: None,
             children,
             next: None,
         };

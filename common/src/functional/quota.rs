@@ -62,7 +62,7 @@ pub struct List {
     pub limit: Option<usize>,
 }
 
-/// What an account or a container holds, and may hold.
+/// What an account, a container or a directory holds, and may hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quota {
     /// The account.

@@ -232,6 +232,7 @@ fn context() -> impl Strategy<Value = Context> {
             is_inner: generation.is_none(),
             is_repeated: generation.is_some(),
             repeat_key: generation.map(|_| "a key".into()),
+            may_limit: generation.is_some(),
             decided_under: Generations {
                 account: generation,
                 container: None,

@@ -87,8 +87,9 @@ impl Authorise {
         for _ in 0..MAX_ATTEMPTS {
             let (info, decision) = self.decide(&target, &context, newest.take()).await?;
             context.decided_under = info.generations();
+            context.may_limit = self.may_limit(&action, &target, &info, &context).await?;
             if is_shown_elsewhere(&action, &context) {
-                self.ask_the_owner(&target.account, &context).await?;
+                self.ask_the_owner(&action, &target.account, &context).await?;
             }
             let _invalidation = Invalidation::of(&target, &self.info_cache);
             let mut action = action.clone();
@@ -125,13 +126,45 @@ impl Authorise {
         Ok(())
     }
 
-    /// Whether the account is switched off: then it shows nothing.
-    async fn ask_the_owner(&self, account: &AccountName, context: &RequestContext) -> Result<(), Error> {
+    /// Whether the caller could as well change the limits of all directories that the request takes away or replaces. `info` is
+    /// of its target.
+    async fn may_limit(
+        &self,
+        action: &Action,
+        target: &Target,
+        info: &Info,
+        context: &RequestContext,
+    ) -> Result<bool, Error> {
+        let limits = Target::limits(action);
+        for limit in &limits {
+            let is_here = (&limit.account, &limit.container) == (&target.account, &target.container);
+            let decided = if is_here {
+                decide(limit, context, info, &self.checked.reseller)
+            } else {
+                let container = limit.container.as_ref();
+                let info = self.info_cache.fetch(&limit.account, container, context).await?;
+                decide(limit, context, &info, &self.checked.reseller)
+            };
+            if decided.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(!limits.is_empty())
+    }
+
+    /// Whether the account is switched off: then it shows nothing. Nor does one that was deleted, but for its records, which stay
+    /// when the account goes.
+    async fn ask_the_owner(
+        &self,
+        action: &Action,
+        account: &AccountName,
+        context: &RequestContext,
+    ) -> Result<(), Error> {
         let account = account.clone();
         let head = ask(&self.inner, Head { account }, context.clone(), Body::empty());
         match head.await {
             Err(error) if matches!(error.outcome(), Outcome::Disabled) => Err(veiled(error, context)),
-            // Records stay when the account goes.
+            Err(error) if matches!(error.outcome(), Outcome::Gone) && !is_of_records(action) => Err(error),
             _ => Ok(()),
         }
     }
@@ -179,6 +212,10 @@ fn is_shown_elsewhere(action: &Action, context: &RequestContext) -> bool {
         Action::SearchFind(_) => true,
         _ => false,
     }
+}
+
+fn is_of_records(action: &Action) -> bool {
+    matches!(action, Action::RecordList(_))
 }
 
 /// That something is switched off is administrators' business; others may not, and are not told why.

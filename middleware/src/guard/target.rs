@@ -109,6 +109,20 @@ impl Target {
         }
     }
 
+    /// What whoever changes the limits of directories must have a right to, where `action` may take such a directory away, give it
+    /// another name or replace it.
+    pub(super) fn limits(action: &Action) -> Vec<Self> {
+        let of =
+            |path: &object::Path| Self::container(&path.account, &path.container, Access::Write, "quota/set");
+        match action {
+            Action::ObjectDelete(delete) if delete.path.object.is_directory() => vec![of(&delete.path)],
+            Action::FsRemoveDirectory(remove) => vec![of(&remove.path)],
+            Action::FsMove(rename) => vec![of(&rename.source), of(&rename.destination)],
+            Action::FsCopyDirectory(copy) => vec![of(&copy.destination)],
+            _ => Vec::new(),
+        }
+    }
+
     /// The resource as rules name it: `account[/container[/object]]`.
     pub(super) fn path(&self) -> String {
         let container = self.container.as_ref().map(|name| name.as_str());

@@ -15,6 +15,7 @@ mod ground;
 pub(crate) mod model;
 mod names;
 mod races;
+mod removal;
 mod renames;
 mod repair;
 mod trash;
@@ -119,6 +120,10 @@ async fn of_the_tree(engine: ArcEngine) {
         repair::{
             only_the_same_object_is_adopted,
             only_the_same_object_is_quarantined,
+        }
+        removal::{
+            containers_are_detached_whole,
+            accounts_are_removed,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes, Writ
 mod build;
 mod container;
 mod object;
+mod removal;
 mod tree;
 
 /// An engine that forgets everything with its last clone.

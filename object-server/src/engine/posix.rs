@@ -42,6 +42,7 @@ mod publish;
 mod quarantine;
 mod read;
 mod reap;
+mod removal;
 mod rename;
 mod room;
 mod root;

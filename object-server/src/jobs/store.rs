@@ -71,7 +71,7 @@ pub(super) async fn all(state_directory: &Path, account_id: u64) -> Result<Vec<S
     blocking(move || read_all(&directory)).await
 }
 
-/// Those of all accounts that have not ended, the oldest first.
+/// Those of all accounts that have not ended, the oldest first. For a start: nobody else uses these directories.
 pub(super) async fn unended(state_directory: &Path) -> Result<Vec<Stored>, Error> {
     let accounts = state_directory.join("accounts");
     blocking(move || {
@@ -81,7 +81,12 @@ pub(super) async fn unended(state_directory: &Path) -> Result<Vec<Stored>, Error
             entries => entries?,
         };
         for entry in entries {
-            let jobs = read_all(&entry?.path().join("jobs"))?;
+            let account = entry?.path();
+            // What is empty was left by a removal that was cut off at its very end.
+            for emptied in [account.join("jobs"), account.clone()] {
+                drop(std::fs::remove_dir(emptied));
+            }
+            let jobs = read_all(&account.join("jobs"))?;
             found.extend(jobs.into_iter().filter(|stored| !stored.job.state.has_ended()));
         }
         found.sort_by_key(|stored| stored.job.created);
@@ -101,6 +106,28 @@ pub(super) async fn prune(state_directory: &Path, account_id: u64, kept: usize) 
             std::fs::remove_file(directory.join(&stored.job.id))?;
         }
         Ok(())
+    })
+    .await
+}
+
+/// Removes all that is kept of an account, the job that asks for it as the last: until then a restart takes that up again.
+pub(super) async fn remove_all(state_directory: &Path, last: &Stored) -> Result<(), Error> {
+    let jobs = directory(state_directory, last.account_id);
+    let id = last.job.id.clone();
+    blocking(move || {
+        let account = jobs.parent().unwrap_or(&jobs);
+        for directory in [account, jobs.as_path()] {
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                if entry.path() != jobs && entry.file_name() != id.as_str() {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        std::fs::remove_file(jobs.join(&id))?;
+        std::fs::remove_dir(&jobs)?;
+        std::fs::remove_dir(account)?;
+        account.parent().map_or(Ok(()), durable::sync_directory)
     })
     .await
 }

@@ -24,6 +24,8 @@ pub(crate) enum Work {
     CopyDirectory(DirectoryCopy),
     /// Moves an object to another account.
     MoveObject(ObjectMove),
+    /// Removes an account that was deleted.
+    RemoveAccount,
 }
 
 impl Work {
@@ -35,13 +37,19 @@ impl Work {
             Self::Adopt(_) => "adopt",
             Self::CopyDirectory(copy) if !copy.moves => "copy",
             Self::CopyDirectory(_) | Self::MoveObject(_) => "move",
+            Self::RemoveAccount => "remove_account",
         }
+    }
+
+    /// Whether it removes the account: then it waits by itself, cannot be taken back, and is gone with the account.
+    pub(super) const fn is_removal(&self) -> bool {
+        matches!(self, Self::RemoveAccount)
     }
 
     /// Whether only administrators hear of it.
     pub(super) const fn is_for_administrators(&self) -> bool {
         match self {
-            Self::Check(_) | Self::Rebuild | Self::Adopt(_) => true,
+            Self::Check(_) | Self::Rebuild | Self::Adopt(_) | Self::RemoveAccount => true,
             Self::CopyDirectory(_) | Self::MoveObject(_) => false,
         }
     }
@@ -62,5 +70,6 @@ pub(super) async fn run(
         Work::MoveObject(moving) => {
             crate::tree::move_object(owner, moving.clone(), &stored.context, handle).await
         }
+        Work::RemoveAccount => crate::account::remove(owner, &stored, handle).await,
     }
 }

@@ -48,6 +48,10 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
 /// Walks the account until no tree operation came between. Answers the `seq` that the mirror has then.
 async fn gather(stream: &Stream, mut batch: Batch<'_>) -> Result<u64, Error> {
     let account = &stream.account;
+    if account.is_deleted() {
+        // A new incarnation has nothing; more there is not to be.
+        return Ok(batch.seq);
+    }
     batch
         .add(Node::Account(Some(account_row(&account.attributes()))))
         .await?;

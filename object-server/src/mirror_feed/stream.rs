@@ -322,6 +322,12 @@ impl Stream {
 
     /// What the mirror is told of a batch.
     async fn changes(&self, batch: &Batch) -> Result<Vec<Change>, Error> {
+        if self.account.is_deleted() {
+            // With it goes all that is still to be told of what lay in it.
+            let node = Node::Account(None);
+            let seq = batch.through;
+            return Ok(vec![Change { seq, node }]);
+        }
         let mut changes = Vec::with_capacity(batch.waiting.len());
         for (_, waiting) in &batch.waiting {
             self.add(waiting, &mut changes).await?;
@@ -458,7 +464,10 @@ impl Stream {
             object: name.clone(),
         };
         Ok(match (path.clone(), now) {
-            (NodePath::Account, _) => Node::Account(Some(super::account_row(&self.account.attributes()))),
+            (NodePath::Account, _) => {
+                let attributes = self.account.attributes();
+                Node::Account((!attributes.deleted).then(|| super::account_row(&attributes)))
+            }
             (NodePath::Container(name), _) => {
                 let found = self.account.container(&name);
                 let row = found.map(|found| super::container_row(&found.attributes()));

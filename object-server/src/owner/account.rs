@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use common::functional::Context;
 use common::functional::info::{Resource, State};
 use common::functional::quota::Quota;
 use common::functional::{account, container};
@@ -203,24 +204,37 @@ impl Account {
         self.tree.write().attributes = Arc::new(attributes);
     }
 
-    /// Whether it is switched off, and with it all that lies in it.
-    pub(crate) fn is_disabled(&self) -> bool {
-        self.tree.read().attributes.state == node::State::Disabled
+    /// Whether it was deleted, and only its remains are still to be removed.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.tree.read().attributes.deleted
     }
 
-    /// Refuses a change of what lies in an account that is switched off. To be asked under the lock of its container:
-    /// whoever switches an account off waits for all of these once.
+    /// Refuses a change of what lies in an account that is switched off, or was deleted. To be asked under the lock of its
+    /// container: whoever switches an account off, or deletes it, waits for all of these once.
     ///
     /// # Errors
-    /// 403.
+    /// 403; 410.
     pub(crate) fn check_enabled(&self) -> Result<(), Error> {
-        match self.is_disabled() {
-            true => Err(Outcome::Disabled.into()),
+        let attributes = self.attributes();
+        match attributes.state {
+            _ if attributes.deleted => Err(Outcome::Gone.into()),
+            node::State::Disabled => Err(Outcome::Disabled.into()),
+            node::State::Enabled => Ok(()),
+        }
+    }
+
+    /// Refuses everybody but administrators the jobs of an account that was deleted.
+    ///
+    /// # Errors
+    /// 410.
+    pub(crate) fn check_shown(&self, context: &Context) -> Result<(), Error> {
+        match self.is_deleted() && !context.authority.caller().is_administrator() {
+            true => Err(Outcome::Gone.into()),
             false => Ok(()),
         }
     }
 
-    /// Waits until all changes have ended that were let through before the account was switched off. The caller holds
+    /// Waits until all changes have ended that were let through before the account was switched off or deleted. The caller holds
     /// `structure`, so no container is made meanwhile.
     pub(crate) async fn changes_under_way(&self) {
         for container in self.containers() {
@@ -328,6 +342,26 @@ impl Account {
         name: &ObjectName,
     ) -> Option<(Footprint, Limits)> {
         self.ledger.lock().limited.show(container, name)
+    }
+
+    /// Whether this directory has limits, or one in it.
+    pub(crate) fn is_limited_in(&self, path: &NodePath) -> bool {
+        self.ledger.lock().limited.are_at_or_below(path)
+    }
+
+    /// The directories of a container that have limits, in byte order, with what is in each.
+    pub(crate) fn limited_directories(&self, container: &ContainerName) -> Vec<Quota> {
+        let shown = self.ledger.lock().limited.show_all(container);
+        let quotas = shown.into_iter().map(|(name, used, limits)| Quota {
+            directory: Some(name),
+            ..Quota::new(
+                self.name.clone(),
+                Some(container.clone()),
+                (used.bytes, used.objects),
+                limits,
+            )
+        });
+        quotas.collect()
     }
 
     /// Brings the limits of a directory into force, in which there is so much. To be called under the lock of its container,

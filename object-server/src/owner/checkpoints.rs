@@ -27,6 +27,7 @@ impl Owner {
 
     /// Writes down the counters of every account that changed, and frees the journal behind.
     pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
+        let _writing_down = self.writing_down.lock().await;
         // Whatever is appended from here on may be missing from the counters read below.
         let begin = self.journal.position();
         let in_flight = self.in_flight.lock().first().copied();

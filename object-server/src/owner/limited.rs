@@ -77,6 +77,18 @@ impl LimitedDirectories {
         self.0.contains_key(container)
     }
 
+    /// Whether a directory has limits, or one in it.
+    pub(super) fn are_at_or_below(&self, path: &NodePath) -> bool {
+        let NodePath::Directory(container, directory) = path else {
+            return false;
+        };
+        let Some(limited) = self.0.get(container) else {
+            return false;
+        };
+        let first = limited.range::<ObjectName, _>(directory..).next();
+        first.is_some_and(|(name, _)| name.as_str().starts_with(directory.as_str()))
+    }
+
     /// Counts a change of a node; a directory that is gone has no limits.
     pub(super) fn count(&mut self, path: &NodePath, old: Option<Footprint>, new: Option<Footprint>) {
         match path {
@@ -140,6 +152,16 @@ impl LimitedDirectories {
         let limited = self.find(container, name)?;
         let state = limited.0.lock();
         Some((state.used, state.room.limits))
+    }
+
+    /// All of a container, in byte order, with what is in each and its limits.
+    pub(super) fn show_all(&self, container: &ContainerName) -> Vec<(ObjectName, Footprint, Limits)> {
+        let limited = self.0.get(container).into_iter().flatten();
+        let shown = limited.map(|(name, limited)| {
+            let state = limited.0.lock();
+            (name.clone(), state.used, state.room.limits)
+        });
+        shown.collect()
     }
 
     /// The names of all, with what is in each.

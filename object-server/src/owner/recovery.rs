@@ -32,9 +32,6 @@ mod tests;
 /// `seq = term · 2^40 + n`.
 const TERM_SHIFT: u32 = 40;
 
-/// That of a new account.
-pub(crate) const FIRST_TERM: u64 = 1;
-
 /// No more changes than this are between their commit and their acknowledgement.
 const MAX_IN_FLIGHT: usize = 4096;
 
@@ -559,11 +556,13 @@ fn replayed(
     (counters, names, limited)
 }
 
-/// Whether the changes are all that ever happened to the account.
+/// Whether the changes are all that ever happened to the account: the first made it.
 fn is_whole(changes: &[Change]) -> bool {
-    changes
-        .first()
-        .is_some_and(|first| first.seq == (FIRST_TERM << TERM_SHIFT) + 1)
+    changes.first().is_some_and(|first| {
+        let is_first_of_term = first.seq == (first.seq >> TERM_SHIFT << TERM_SHIFT) + 1;
+        let path = NodePath::Account;
+        is_first_of_term && matches!(&first.made, Made::Node { path: of, old: None, .. } if *of == path)
+    })
 }
 
 fn path(account: &AccountName, container: &ContainerName, name: &ObjectName) -> Path {

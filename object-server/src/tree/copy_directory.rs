@@ -41,8 +41,8 @@ impl Owner {
             .admit(&source.account, &source.container, context, Body::empty())
             .await?;
         let ends = Ends::of(self, source, &copy.destination).await?;
-        self.look_at_source(&copy, &ends).await?;
-        self.look_at_destination(&copy, &ends).await?;
+        self.look_at_source(&copy, &ends, context).await?;
+        self.look_at_destination(&copy, &ends, context).await?;
         self.check_lengths(&ends.from, source, &copy.destination).await?;
         let wanted = Wanted {
             source: Some(shown(source, source)),

@@ -119,23 +119,33 @@ impl Owner {
     /// What bears the name of the source.
     ///
     /// # Errors
-    /// 404 when nothing does; 403 when something in it is switched off.
-    pub(super) async fn look_at_source(&self, copy: &DirectoryCopy, ends: &Ends) -> Result<Present, Error> {
+    /// 404 when nothing does; 403 when something in it is switched off, or is to go and has limits that stay.
+    pub(super) async fn look_at_source(
+        &self,
+        copy: &DirectoryCopy,
+        ends: &Ends,
+        context: &Context,
+    ) -> Result<Present, Error> {
         let present = self.present(&copy.source).await?.ok_or_else(Error::not_found)?;
         look::check_enabled(&ends.from, &look::node(&copy.source))?;
+        if copy.moves {
+            look::check_limits(&ends.from, &look::node(&copy.source), context)?;
+        }
         Ok(present)
     }
 
     /// What bears the name of the copy.
     ///
     /// # Errors
-    /// 403 when something in it is switched off; 412 when it is not to be replaced.
+    /// 403 when something in it is switched off, or has limits that stay; 412 when it is not to be replaced.
     pub(super) async fn look_at_destination(
         &self,
         copy: &DirectoryCopy,
         ends: &Ends,
+        context: &Context,
     ) -> Result<Option<Present>, Error> {
         look::check_enabled(&ends.to, &look::node(&copy.destination))?;
+        look::check_limits(&ends.to, &look::node(&copy.destination), context)?;
         let present = self.present(&copy.destination).await?;
         match present.is_some() && !copy.overwrite {
             true => Err(Error::precondition_failed("Something has the new name already.")),
@@ -193,7 +203,7 @@ impl Copying<'_> {
     /// `false`: the source changed in a way that the copy may have missed.
     async fn attempt(&mut self) -> Result<bool, End> {
         let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
-        self.owner.look_at_source(&self.copy, &ends).await?;
+        self.owner.look_at_source(&self.copy, &ends, self.context).await?;
         let id = WriteId::random()?;
         self.owner.engine.build(id).await?;
         let attached = self.build_and_attach(id, &ends).await;
@@ -210,7 +220,10 @@ impl Copying<'_> {
 
     /// Answers the locks that are still held; `None` as above.
     async fn build_and_attach(&mut self, id: WriteId, ends: &Ends) -> Result<Option<Locks>, End> {
-        let replaced = self.owner.look_at_destination(&self.copy, ends).await?;
+        let replaced = self
+            .owner
+            .look_at_destination(&self.copy, ends, self.context)
+            .await?;
         let replaced = self.expect(ends, replaced).await;
         let to = look::node(&self.copy.destination);
         let mut build = Build {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use common::functional::Context;
 use common::functional::object::Path;
 use common::name::{ContainerName, ObjectName};
 use common::{Error, Outcome, Timestamp};
@@ -132,6 +133,21 @@ pub(super) fn check_enabled(account: &Account, node: &NodePath) -> Result<(), Er
     match account.is_disabled_in(node) {
         true => Err(Outcome::Disabled.into()),
         false => Ok(()),
+    }
+}
+
+/// Refuses to take away, to give another name or to replace what has limits, or what has such a directory in it, unless who asks
+/// may change these: with the directory its limit would be gone, and everybody who may write could make it anew. Asked under the
+/// locks of the containers.
+///
+/// # Errors
+/// 403.
+pub(crate) fn check_limits(account: &Account, node: &NodePath, context: &Context) -> Result<(), Error> {
+    match context.may_limit || !account.is_limited_in(node) {
+        true => Ok(()),
+        false => Err(Error::forbidden().with_text(
+            "What it holds is limited there, or in a directory below: only who may change the limit may do this.",
+        )),
     }
 }
 

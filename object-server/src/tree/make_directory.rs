@@ -104,6 +104,7 @@ impl Owner {
         if !found.is_empty {
             return Err(Error::conflict("The directory is not empty."));
         }
+        look::check_limits(account, &look::node(path), context)?;
         let record = record(context, "object/delete", 204, 0);
         let begun = self.begin(account, Action::Delete, look::node(path), Some(PRESENT), record)?;
         begun.sync().await?;

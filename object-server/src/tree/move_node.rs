@@ -125,6 +125,9 @@ impl Moving {
         let present = present.ok_or_else(Error::not_found)?;
         look::check_enabled(&self.account, &look::node(source))?;
         look::check_enabled(&self.account, &look::node(destination))?;
+        for path in [source, destination] {
+            look::check_limits(&self.account, &look::node(path), &self.context)?;
+        }
         let replaced = self.owner.present(destination).await?;
         let replaces = replaced
             .as_ref()

@@ -106,6 +106,7 @@ impl Owner {
     ) -> Result<(u64, Footprint), Error> {
         let present = self.present(path).await?.ok_or_else(Error::not_found)?;
         look::check_enabled(account, &look::node(path))?;
+        look::check_limits(account, &look::node(path), context)?;
         let footprint = match present.footprint() {
             Some(footprint) => footprint,
             None => self.totals(account, path, context).await?,

@@ -52,9 +52,11 @@ pub(crate) fn put(path: Path) -> object::Put {
     }
 }
 
+/// The context of who may change limits, too.
 pub(crate) fn context() -> Context {
     let now = CLOCK.next();
     Context {
+        may_limit: true,
         record_id: Some(now.units()),
         ..Context::internal(format!("tx-{now}"), now)
     }

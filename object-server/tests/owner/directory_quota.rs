@@ -1,9 +1,10 @@
 //! Limits on directories: never exceeded, kept through moves and restarts, and all room is there again in the end.
 
 use common::functional::quota::{Quota, Set, Show};
+use common::functional::{Call, Context, fs, object};
 
 use crate::World;
-use crate::client::{Client, account, container_name, path};
+use crate::client::{Client, account, container_name, context, path};
 
 async fn limit(client: &Client, at: (&str, &str), bytes: Option<u64>, objects: Option<u64>) -> Quota {
     let set = Set {
@@ -185,4 +186,70 @@ fn many_at_the_end_of_the_room_never_exceed_it_and_lose_none() {
             assert_eq!(shown(&client, "c", "d/").await[0], (0, Some(100)));
         }
     });
+}
+
+/// What somebody is answered who may write, but not change limits.
+async fn status_of_writer(client: &Client, call: impl Call) -> u16 {
+    let context = Context {
+        may_limit: false,
+        ..context()
+    };
+    let answered = client.ask_as(call, context).await;
+    answered.map_or_else(|error| error.status().as_u16(), |_| 200)
+}
+
+#[tokio::test]
+async fn who_may_not_change_limits_leaves_limited_directories_where_they_are() {
+    let world = World::new();
+    let client = world.open().await;
+    client.make_container("c").await.unwrap();
+    client.make_container("k").await.unwrap();
+    client.put("c", "a/d/x", "12345").await.unwrap();
+    client.put("c", "free/x", "1").await.unwrap();
+    client.put("c", "a-/x", "1").await.unwrap();
+    limit(&client, ("c", "a/d/"), Some(10), None).await;
+    let remove = |name: &str| fs::RemoveDirectory {
+        path: path("c", name),
+    };
+    let rename = |from: &str, to: (&str, &str)| fs::Move {
+        source: path("c", from),
+        destination: path(to.0, to.1),
+        overwrite: true,
+    };
+    for top in ["a/", "a/d/"] {
+        assert_eq!(status_of_writer(&client, remove(top)).await, 403, "{top}");
+        for to in [("c", "b/"), ("k", "b/")] {
+            assert_eq!(status_of_writer(&client, rename(top, to)).await, 403, "{top}");
+        }
+        assert_eq!(
+            status_of_writer(&client, rename("free/", ("c", top))).await,
+            403,
+            "{top}"
+        );
+    }
+    assert_eq!(shown(&client, "c", "a/d/").await[0], (5, Some(10)));
+    assert_eq!(status_of_writer(&client, rename("a/d/x", ("c", "x"))).await, 200);
+    let delete = object::Delete {
+        path: path("c", "a/d/"),
+        if_delete_at: None,
+    };
+    assert_eq!(status_of_writer(&client, delete.clone()).await, 403);
+    assert_eq!(
+        status_of_writer(&client, remove("a-/")).await,
+        200,
+        "that lies beside it"
+    );
+    assert_eq!(
+        status_of_writer(&client, rename("free/", ("c", "a/d/e/"))).await,
+        200
+    );
+    client.delete("c", "a/d/e/x").await.unwrap();
+    assert_eq!(shown(&client, "c", "a/d/").await[0], (0, Some(10)));
+    client.ask(delete).await.unwrap();
+    assert_eq!(status_of_writer(&client, rename("x", ("c", "a/d/x"))).await, 200);
+    assert_eq!(
+        status_of_writer(&client, remove("a/")).await,
+        200,
+        "nothing is limited any more"
+    );
 }

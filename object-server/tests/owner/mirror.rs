@@ -342,6 +342,7 @@ impl State {
                     kind: TreeKind::Directory,
                     objects,
                     bytes,
+                    quota: None,
                     children: None,
                     next: None,
                 }))

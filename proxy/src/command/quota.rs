@@ -20,7 +20,7 @@ pub(super) enum Command {
     Set(SetLimits),
     /// Show what an account, a container or a directory holds, and may hold.
     Show(ShowOne),
-    /// Show all accounts and containers that have a limit.
+    /// Show all accounts, containers and directories that have a limit.
     List(ListAll),
 }
 
@@ -57,7 +57,7 @@ pub(super) struct ListAll {
 
 #[derive(Debug, Args)]
 struct Output {
-    /// Print each account and container as a line of JSON.
+    /// Print each account, container and directory as a line of JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -148,7 +148,7 @@ impl Output {
             true => Ok(()),
             false => Ok(say(Line(
                 ["bytes", "of", "objects", "of"],
-                "account or container",
+                "account, container or directory",
             ))?),
         }
     }

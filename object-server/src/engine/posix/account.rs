@@ -14,8 +14,8 @@ use super::trouble::Trouble;
 use crate::engine::EngineError;
 use crate::node::{self, AccountAttributes};
 
-const CONTROL: &str = "control";
-const NEW_CONTROL: &str = "control.new";
+pub(super) const CONTROL: &str = "control";
+pub(super) const NEW_CONTROL: &str = "control.new";
 
 impl Store {
     /// All accounts.
@@ -173,6 +173,7 @@ impl Store {
     }
 }
 
-fn control_directory(account_id: u64) -> String {
+/// The name of the directory of an account's control file.
+pub(super) fn control_directory(account_id: u64) -> String {
     format!("{account_id:016x}")
 }

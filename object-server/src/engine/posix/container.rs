@@ -46,7 +46,7 @@ impl Store {
         Ok(containers)
     }
 
-    fn container_attributes(
+    pub(super) fn container_attributes(
         &self,
         directory: &OwnedFd,
     ) -> Result<Option<Read<ContainerAttributes>>, Trouble> {
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Removes the chunk directories of a container with a long name.
-    fn prune_chunks(&self, account: &AccountName, path: &str, sync: &mut SyncSet) {
+    pub(super) fn prune_chunks(&self, account: &AccountName, path: &str, sync: &mut SyncSet) {
         let account_path = name::component(account.as_str());
         let (mut path, _) = place::split(path);
         while path.len() > account_path.len() {

@@ -64,7 +64,7 @@ impl Copying<'_> {
     /// What bears the name, and whether anything does.
     async fn replaced(&self, ends: &Ends) -> Result<(Footprint, bool), Error> {
         let (copy, context) = (&self.copy, self.context);
-        let present = self.owner.look_at_destination(copy, ends).await?;
+        let present = self.owner.look_at_destination(copy, ends, context).await?;
         let Some(present) = present else {
             return Ok((Footprint::default(), false));
         };

@@ -17,7 +17,7 @@ use crate::walk::{Met, Walk};
 impl Copying<'_> {
     /// What storage knows the source by, and what it holds.
     pub(super) async fn found_source(&self, ends: &Ends) -> Result<(u64, Footprint), Error> {
-        let present = self.owner.look_at_source(&self.copy, ends).await?;
+        let present = self.owner.look_at_source(&self.copy, ends, self.context).await?;
         let removed = match present.footprint() {
             Some(known) => known,
             None => {

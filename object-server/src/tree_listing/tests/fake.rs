@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::engine::{
     BuildEngine, Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError,
-    EngineFuture, Reader, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
+    EngineFuture, Reader, RemovalEngine, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
 };
 use crate::node::{
     AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
@@ -278,6 +278,25 @@ impl BuildEngine for Fake {
     }
 
     fn drop_build(&self, _: WriteId) -> EngineFuture<'_, ()> {
+        Box::pin(async { unused() })
+    }
+}
+
+impl RemovalEngine for Fake {
+    fn detach_container<'a>(
+        &'a self,
+        _: &'a AccountName,
+        _: &'a ContainerName,
+        _: WriteId,
+    ) -> EngineFuture<'a, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn is_in_trash(&self, _: WriteId) -> EngineFuture<'_, bool> {
+        Box::pin(async { unused() })
+    }
+
+    fn remove_account<'a>(&'a self, _: &'a AccountName, _: u64, _: WriteId) -> EngineFuture<'a, ()> {
         Box::pin(async { unused() })
     }
 }

@@ -81,6 +81,7 @@ fn of_trees(action: Action) -> Answer {
             kind: fs::TreeKind::Container,
             objects: 3,
             bytes: 14,
+            quota: None,
             children: None,
             next: None,
         }),

@@ -1,0 +1,203 @@
+//! Many clients at the end of the room in a directory: never a byte or an object too much, whichever way they come, and in the end
+//! none too little.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use common::Body;
+use futures::stream;
+use http::Method;
+use integration_tests::client::Request;
+use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::{Client, Server};
+use tokio::task::JoinSet;
+
+const CLIENTS: u64 = 32;
+const ROUNDS: usize = 25;
+const BYTES: u64 = 35_000;
+const OBJECTS: u64 = 25;
+
+/// A number that is different each time, and the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn size(&mut self) -> usize {
+        usize::try_from(self.below(4000)).unwrap_or(0)
+    }
+
+    /// An object in the directory, or below it.
+    fn inside(&mut self) -> String {
+        let below = ["", "e/", "e/f/"];
+        let below = below[usize::try_from(self.below(3)).unwrap_or(0)];
+        format!("c/d/{below}o{}", self.below(15))
+    }
+
+    fn outside(&mut self) -> String {
+        let container = ["c", "free"][usize::from(self.below(2) == 0)];
+        format!("{container}/o{}", self.below(20))
+    }
+}
+
+fn chunked(client: &Client, path: &str, size: usize) -> Request {
+    let data = Bytes::from(vec![b'c'; size]);
+    let chunks = data.chunks(700).map(Bytes::copy_from_slice);
+    let chunks: Vec<_> = chunks.map(Ok::<_, std::io::Error>).collect();
+    let put = client.request(Method::PUT, path);
+    put.streamed(Body::from_stream(stream::iter(chunks)))
+}
+
+fn rename(client: &Client, from: &str, to: &str) -> Request {
+    let request = client.request(Method::from_bytes(b"MOVE").expect("a method"), from);
+    request.header("destination", to)
+}
+
+/// One client's part. Directories that come in are its own.
+async fn hammer(client: Client, number: u64, [stored, refused]: [Arc<AtomicUsize>; 2]) {
+    let mut dice = Dice(number * 0x9e37_79b9 + 1);
+    for round in 0..ROUNDS {
+        let (inside, outside, size) = (dice.inside(), dice.outside(), dice.size());
+        let own = format!("free/own {number} {round}/");
+        let response = match dice.below(12) {
+            0..3 => client.put(&inside, vec![b'p'; size]),
+            3 | 4 => chunked(&client, &inside, size),
+            5 => client.put(&outside, vec![b'p'; size]),
+            6 => client.copy(&outside, &inside),
+            7 => rename(&client, &outside, &inside),
+            8 => rename(&client, &inside, &outside),
+            9 => {
+                for name in ["a", "b"] {
+                    let path = format!("{own}{name}");
+                    client.put(&path, vec![b'd'; size / 2]).await.expect(201);
+                }
+                rename(&client, &own, &format!("c/d/own {number}/"))
+            }
+            10 => client
+                .delete(&format!("c/d/own {number}/"))
+                .query("recursive", "true"),
+            _ => client.delete(&inside),
+        };
+        let response = response.await;
+        match response.status() {
+            201 | 202 => drop(stored.fetch_add(1, Ordering::Relaxed)),
+            413 => drop(refused.fetch_add(1, Ordering::Relaxed)),
+            // Another one was faster; or what a directory holds could not be told in time, and nothing changed.
+            204 | 404 | 409 | 503 => {}
+            _ => drop(response.expect(201)),
+        }
+    }
+}
+
+/// What the owner counts in the directory, which never is too much.
+async fn used(admin: &Client) -> (u64, u64) {
+    let show = r#"{"account": "AUTH_test", "container": "c", "directory": "d/"}"#;
+    let shown = admin.request_at(Method::POST, "/f/quota/show").body(show);
+    let shown = shown.await.expect(200).json();
+    let number = |name: &str| shown[name]["used"].as_u64().unwrap_or(u64::MAX);
+    let (bytes, objects) = (number("bytes"), number("objects"));
+    assert!(
+        bytes <= BYTES && objects <= OBJECTS,
+        "{bytes} bytes, {objects} objects"
+    );
+    (bytes, objects)
+}
+
+/// What is listed in it.
+async fn listed(client: &Client) -> (u64, u64) {
+    let listing = client.list("c").query("prefix", "d/").await.expect(200).json();
+    let entries = listing.as_array().cloned().unwrap_or_default();
+    let sizes = entries.iter().filter_map(|entry| entry["bytes"].as_u64());
+    (sizes.sum(), entries.len() as u64)
+}
+
+async fn race(client: &Client, admin: &Client) {
+    let counts = [Arc::default(), Arc::default()];
+    let is_over = Arc::new(AtomicBool::new(false));
+    let sampler = tokio::spawn({
+        let (admin, is_over) = (admin.clone(), Arc::clone(&is_over));
+        async move {
+            while !is_over.load(Ordering::Relaxed) {
+                used(&admin).await;
+            }
+        }
+    });
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        // Administrators are no exception.
+        let client = if number % 4 == 0 { admin } else { client };
+        clients.spawn(hammer(client.clone(), number, counts.clone()));
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("a client found something wrong");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    sampler.await.expect("there never is too much");
+    for count in counts {
+        assert!(count.load(Ordering::Relaxed) > 10, "{count:?}");
+    }
+}
+
+/// All that is left can be filled, and not a byte or object more.
+async fn nothing_is_wasted(client: &Client, admin: &Client) {
+    assert_eq!(used(admin).await, listed(client).await);
+    for name in client.list("c").query("prefix", "d/").await.expect(200).entries() {
+        if used(admin).await.1 < OBJECTS {
+            break;
+        }
+        client.delete(&format!("c/{name}")).await.expect(204);
+    }
+    client.put("c/d/filler", "").await.expect(201);
+    let (bytes, _) = used(admin).await;
+    let rest = usize::try_from(BYTES - bytes).expect("limits are small");
+    client.put("c/d/filler", vec![b'f'; rest + 1]).await.expect(413);
+    chunked(client, "c/d/filler", rest + 1).await.expect(413);
+    client.put("free/filler", vec![b'f'; rest + 1]).await.expect(201);
+    client.copy("free/filler", "c/d/filler").await.expect(413);
+    rename(client, "free/filler", "c/d/filler").await.expect(413);
+    chunked(client, "c/d/filler", rest).await.expect(201);
+    assert_eq!(used(admin).await.0, BYTES);
+    for number in used(admin).await.1..OBJECTS {
+        let path = format!("c/d/e/count {number}");
+        client.put(&path, "").await.expect(201);
+    }
+    client.put("c/d/e/one more", "").await.expect(413);
+    assert_eq!(used(admin).await, (BYTES, OBJECTS));
+    assert_eq!(listed(client).await, (BYTES, OBJECTS));
+}
+
+#[tokio::test]
+async fn many_clients_never_exceed_the_limit_of_a_directory() {
+    let server = Server::start().await;
+    let (client, admin) = (server.tester().await, admin(&server).await);
+    for path in ["c", "free", "c/d/first"] {
+        client.put(path, "").await.expect(201);
+    }
+    let limit = client
+        .post("c/d/")
+        .header("x-directory-quota-bytes", &BYTES.to_string());
+    let limit = limit.header("x-directory-quota-count", &OBJECTS.to_string());
+    limit.await.expect(204);
+    race(&client, &admin).await;
+    nothing_is_wasted(&client, &admin).await;
+    let server = server.kill().await.start().await;
+    let (client, admin) = (server.tester().await, self::admin(&server).await);
+    assert_eq!(used(&admin).await, (BYTES, OBJECTS));
+    client.put("c/d/e/one more", "").await.expect(413);
+    for name in ["c/d/filler", "c/d/e/count 24"] {
+        client.delete(name).await.expect_one_of(&[204, 404]);
+    }
+    race(&client, &admin).await;
+    nothing_is_wasted(&client, &admin).await;
+}
+
+async fn admin(server: &Server) -> Client {
+    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    admin.at_account("AUTH_test")
+}
