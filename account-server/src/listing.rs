@@ -1,6 +1,6 @@
 //! Listings: pages of containers and objects, out of the tree, in byte order of whole names.
 
-use common::functional::listing::MAX_LIMIT;
+use common::functional::listing::{MAX_LIMIT, Query};
 use common::functional::mirror::{AtLeast, ListAccount, ListContainer, Page, Position};
 use common::functional::{account, container};
 use common::name::{ContainerName, ObjectName};
@@ -60,6 +60,39 @@ pub(crate) async fn container(
     entries.collect::<Result<_, _>>().map(Page::Entries)
 }
 
+/// Objects with their rows, or word that the mirror is behind.
+pub(crate) enum Below {
+    Objects(Vec<(ObjectName, Box<Node>)>),
+    Behind(Position),
+}
+
+/// A page of a container's objects with their rows, whatever has run out.
+pub(crate) async fn objects(
+    connection: &mut Connection,
+    at_least: AtLeast,
+    container: &ContainerName,
+    query: &Query,
+) -> Result<Below, Failure> {
+    let account = match account_node(connection, at_least).await? {
+        Ok(account) => account,
+        Err(behind) => return Ok(Below::Behind(behind)),
+    };
+    let container = match account {
+        Some(node) => stobj::find(connection, (node, container.as_str().as_bytes())).await?,
+        None => None,
+    };
+    let lines = match container {
+        Some(row) => rollup::lines(connection, row.id, query, 0).await?,
+        None => Vec::new(),
+    };
+    let object = |line| match line {
+        Line::Subdir(_) => None,
+        Line::Name(name, node) => Some(object_name(name).map(|name| (name, node))),
+    };
+    let objects: Result<_, _> = lines.into_iter().filter_map(object).collect();
+    objects.map(Below::Objects)
+}
+
 /// The account's row, when the mirror shows the state asked for; else how far it is.
 pub(crate) async fn account_node(
     connection: &mut Connection,
@@ -101,8 +134,7 @@ fn object_entry(line: Line) -> Result<container::Entry, Failure> {
                 ..
             } = *node;
             container::Entry::Object(container::Object {
-                name: ObjectName::new(text(name)?)
-                    .map_err(|_| Failure::Inconsistent("stobj.path of an object is no object's name"))?,
+                name: object_name(name)?,
                 bytes: counted(bytes),
                 etag: etag.unwrap_or_else(|| Etag::new("")),
                 content_type: content_type.unwrap_or_default(),
@@ -111,6 +143,11 @@ fn object_entry(line: Line) -> Result<container::Entry, Failure> {
             })
         }
     })
+}
+
+fn object_name(name: Vec<u8>) -> Result<ObjectName, Failure> {
+    ObjectName::new(text(name)?)
+        .map_err(|_| Failure::Inconsistent("stobj.path of an object is no object's name"))
 }
 
 fn text(name: Vec<u8>) -> Result<String, Failure> {

@@ -17,11 +17,13 @@ mod batch;
 mod branch;
 mod directories;
 mod group;
+mod mend;
 mod trash;
 mod tree;
 
 pub(crate) use batch::{Batch, check};
 pub(crate) use directories::Directories;
+pub(crate) use mend::mend;
 pub(crate) use trash::Reaper;
 
 use batch::{GROUP, Load, Progress, TRANSACTION};

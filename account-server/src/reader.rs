@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::functional::Answer;
 use common::functional::firewall::ListDisabled;
-use common::functional::mirror::{ListAccount, ListContainer, Totals, Tree};
+use common::functional::mirror::{Inspect, ListAccount, ListContainer, Rows, Totals, Tree};
 use common::functional::policy::Fetch;
 use common::functional::record::List;
 use common::{Error, Timestamp};
@@ -15,7 +15,7 @@ use crate::idle::{Idle, REST};
 use crate::queue::Queue;
 use crate::sql::{Connection, Connector, Failure, Role};
 use crate::table::user::{self, User};
-use crate::{disabled, listing, mirror, policy, records, search, totals, tree};
+use crate::{disabled, inspect, listing, mirror, policy, records, rows, search, totals, tree};
 
 /// A question and who waits for its answer.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub(crate) enum Question {
     Totals(Totals),
     /// A container or a directory as nested nodes, at this time.
     Tree(Tree, Timestamp),
+    /// A page of objects with all that their rows say.
+    Rows(Rows),
+    /// Whether rows make up a tree.
+    Inspect(Inspect),
     /// What has such names and attributes, at this time.
     Search(Box<search::Query>, Timestamp),
     /// What decides, at this time.
@@ -145,6 +149,8 @@ async fn find(connection: &mut Connection, question: &Question) -> Result<Found,
         Question::ListContainer(list) => {
             Answer::MirrorListContainer(listing::container(connection, list).await?)
         }
+        Question::Rows(page) => Answer::MirrorRows(rows::page(connection, page).await?),
+        Question::Inspect(page) => Answer::MirrorInspect(inspect::page(connection, page).await?),
         Question::Totals(totals) => Answer::MirrorTotals(totals::of_directory(connection, totals).await?),
         Question::Tree(asked, now) => Answer::MirrorTree(tree::page(connection, asked, *now).await?),
         Question::Search(query, now) => match search::find(connection, query, *now).await? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use common::functional::mirror::{Apply, Position};
+use common::functional::mirror::{Apply, MAX_MEND, Mend, Position};
 use common::functional::record::{Commit, Complete, Kept, MAX_BATCH as MAX_RECORDS};
 use common::functional::search::Find;
 use common::functional::{Action, Answer, Reply, Request};
@@ -46,6 +46,8 @@ impl Inner {
             Action::MirrorListAccount(list) => Question::ListAccount(list),
             Action::MirrorListContainer(list) => Question::ListContainer(list),
             Action::MirrorTotals(totals) => Question::Totals(totals),
+            Action::MirrorRows(rows) => Question::Rows(rows),
+            Action::MirrorInspect(inspect) => Question::Inspect(inspect),
             Action::MirrorTree(tree) => Question::Tree(tree, request.context.timestamp),
             Action::SearchFind(find) => {
                 return self.search(find, request.context.timestamp).await;
@@ -60,6 +62,7 @@ impl Inner {
                 Question::Policy(fetch, Clock::now())
             }
             Action::MirrorApply(apply) => return self.apply(apply).await.map(Answer::MirrorApply),
+            Action::MirrorMend(mend) => return self.mend(mend).await.map(Answer::MirrorMend),
             Action::RecordCommit(Commit { records }) => {
                 return self.keep(Told::ByOwner(records)).await.map(Answer::RecordCommit);
             }
@@ -97,6 +100,13 @@ impl Inner {
     async fn apply(&self, apply: Apply) -> Result<Position, Error> {
         mirror::check(&apply)?;
         self.write(|waiting| writer::Job::Apply(apply, waiting)).await
+    }
+
+    async fn mend(&self, mend: Mend) -> Result<Position, Error> {
+        if mend.detach.len() + mend.count.len() > MAX_MEND {
+            return Err(Error::bad_request("at most 1000 rows are mended at once"));
+        }
+        self.write(|waiting| writer::Job::Mend(mend, waiting)).await
     }
 
     async fn keep(&self, told: Told) -> Result<Kept, Error> {

@@ -1,6 +1,7 @@
 //! `mirror/totals`: what a directory holds, as its row says.
 
-use common::functional::mirror::{Total, Totals};
+use common::Timestamp;
+use common::functional::mirror::{DirectoryRow, Total, Totals};
 
 use crate::listing;
 use crate::sql::{Connection, Failure};
@@ -23,9 +24,13 @@ pub(crate) async fn of_directory(connection: &mut Connection, totals: &Totals) -
             }
         }
     }
-    let subtree = found.map_or(stobj::Totals::default(), |row| row.subtree);
+    let subtree = found.as_ref().map_or(stobj::Totals::default(), |row| row.subtree);
+    let made = found.and_then(|row| row.explicit);
     Ok(Total::Counted {
         objects: counted(subtree.objects),
         bytes: counted(subtree.bytes),
+        explicit: made.map(|made| DirectoryRow {
+            created: Timestamp::from_units(counted(made)),
+        }),
     })
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use common::functional::mirror::{Apply, MAX_BATCH, Position};
+use common::functional::mirror::{Apply, MAX_BATCH, Mend, Position};
 use common::{Error, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +28,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) enum Job {
     /// A batch of an account's changes.
     Apply(Apply, oneshot::Sender<Result<Position, Error>>),
+    /// Rows of an account that are no tree.
+    Mend(Mend, oneshot::Sender<Result<Position, Error>>),
     /// A change of what decides.
     Policy(Box<PolicyJob>, oneshot::Sender<Result<Stored, Error>>),
     /// Records of operations.
@@ -93,6 +95,7 @@ impl Writer {
                 job if self.breaker.is_open() => refuse(job),
                 Job::Policy(job, waiting) => self.change_policy(job, waiting).await,
                 Job::Apply(apply, waiting) => self.apply(apply, waiting).await,
+                Job::Mend(mend, waiting) => self.mend(&mend, waiting).await,
                 Job::Records(told, waiting) => self.keep_records(told, waiting).await,
             }
             if self.reaper.has_work() && !self.breaker.is_open() {
@@ -206,6 +209,30 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    async fn mend(&mut self, mend: &Mend, waiting: Waiting) {
+        let mut attempt = 1;
+        let result = loop {
+            let done = match self.connection().await {
+                Ok(mut connection) => {
+                    let done = mirror::mend(&mut connection, &mut self.directories, mend).await;
+                    self.put_back(connection, done).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match done {
+                Ok((position, has_trash)) => {
+                    if has_trash {
+                        self.reaper.wake();
+                    }
+                    break Ok(position);
+                }
+                Err(failure) if self.is_final(&failure, attempt) => break Err(failure.into()),
+                Err(_) => attempt += 1,
+            }
+        };
+        let _ = waiting.send(result);
     }
 
     async fn change_policy(&mut self, job: Box<PolicyJob>, waiting: oneshot::Sender<Result<Stored, Error>>) {
@@ -355,7 +382,7 @@ fn error_of(failure: Option<&Failure>) -> Error {
 
 fn refuse(job: Job) {
     match job {
-        Job::Apply(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
+        Job::Apply(_, waiting) | Job::Mend(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Policy(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Records(_, waiting) => drop(waiting.send(Err(Failure::Timeout.into()))),
         Job::Close => {}

@@ -224,6 +224,12 @@ actions! {
     "mirror/totals" MirrorTotals(mirror::Totals) -> mirror::Total;
     /// A container or a directory as a tree, out of the mirror.
     "mirror/tree" MirrorTree(mirror::Tree) -> mirror::TreePage;
+    /// A page of objects with all that the mirror has of them.
+    "mirror/rows" MirrorRows(mirror::Rows) -> mirror::Page<mirror::KeptObject>;
+    /// Whether rows of the mirror make up a tree.
+    "mirror/inspect" MirrorInspect(mirror::Inspect) -> mirror::Inspected;
+    /// Takes rows out of the mirror's tree, and has others count again.
+    "mirror/mend" MirrorMend(mirror::Mend) -> mirror::Position;
 
     /// Adds a user, or brings one to the given state.
     "user/put" UserPut(user::Put) -> user::Written, programs;

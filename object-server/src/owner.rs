@@ -37,7 +37,7 @@ mod retell;
 mod watch;
 
 pub(crate) use account::{Account, Container, Renaming};
-pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record};
+pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record, recorded};
 pub(crate) use limited::Limited;
 use locks::Stripes;
 pub(crate) use recount::{Recount, Step};

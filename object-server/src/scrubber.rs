@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::functional::object::Path;
 use common::name::{AccountName, ContainerName, ObjectName};
-use common::{Clock, Error, Timestamp};
+use common::{Clock, Error, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -172,12 +172,23 @@ impl Scrubber {
         Ok(())
     }
 
+    /// Keeps it aside. What cannot be now is met again in the next round.
     async fn quarantine(&self, path: &Path, identity: u64) -> Result<(), Error> {
         if let Some(account) = self.owner.account(&path.account).await?
             && let Some(container) = account.container(&path.container)
         {
             let quarantining = self.owner.quarantine_object(&account, &container, path, identity);
-            quarantining.await?;
+            match quarantining.await {
+                Ok(_) => {}
+                Err(error) if matches!(error.outcome(), Outcome::Disabled | Outcome::NotFound) => {
+                    tracing::warn!(
+                        ?path,
+                        %error,
+                        "an object whose data is damaged stays where it is, as nobody is served its bytes"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

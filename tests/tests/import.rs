@@ -113,12 +113,125 @@ async fn a_tree_in_the_containers_directory_is_adopted_where_it_lies() {
             .number("x-container-bytes-used"),
         11
     );
+}
 
-    let elsewhere = tempfile::tempdir().unwrap();
-    let elsewhere = elsewhere.path().to_str().unwrap();
+/// The exit code of an import in place, and what is said about it.
+async fn refused(server: &Server, directory: &Path, account: &str, container: &str) -> String {
+    let directory = directory.to_str().unwrap();
     let arguments = [
         "import",
-        elsewhere,
+        directory,
+        "--account",
+        account,
+        "--container",
+        container,
+        "--in-place",
+    ];
+    let output = stobj(server, &arguments).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_directory_on_disk_is_found_by_what_it_is_and_not_by_how_it_is_called() {
+    let server = Server::start().await;
+    let client = server.tester().await;
+    client.put("c", "").await.expect(201);
+    client.put("100%", "").await.expect(201);
+    // A name within the container that looks like a container of its own.
+    for (container, below, name) in [
+        ("100%25", "a%25b/%2E/%_", "a%b/.//file"),
+        ("c", "x/AUTH_test/c/y", "x/AUTH_test/c/y/file"),
+    ] {
+        let directory = server.objects().join("AUTH_test").join(container).join(below);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("file"), "data").unwrap();
+        // A link to the storage, a trailing slash, and a way with turns.
+        let links = tempfile::tempdir().unwrap();
+        let link = links.path().join("root");
+        std::os::unix::fs::symlink(server.objects(), &link).unwrap();
+        let by_link = link
+            .join("AUTH_test")
+            .join(container)
+            .join(below)
+            .join("../")
+            .join(Path::new(below).file_name().unwrap());
+        let plain = container.replace("%25", "%");
+        for (times, way) in [(1, by_link.join("")), (0, directory.join(""))] {
+            let way = way.to_str().unwrap().to_owned();
+            let arguments = [
+                "import",
+                &way,
+                "--account",
+                "AUTH_test",
+                "--container",
+                &plain,
+                "--in-place",
+                "--json",
+            ];
+            let output = stobj(&server, &arguments).await;
+            assert!(output.status.success(), "{output:?}");
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(said["imported"], times, "{way}: {said}");
+        }
+        let listed = client.list(&plain).await.expect(200).entries();
+        assert_eq!(listed, [name]);
+    }
+
+    let objects = server.objects();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(elsewhere.path().join("AUTH_test/c")).unwrap();
+    let why = refused(&server, &elsewhere.path().join("AUTH_test/c"), "AUTH_test", "c").await;
+    assert!(
+        why.contains("lies in no storage") && why.contains("leave --in-place out"),
+        "{why}"
+    );
+    let why = refused(&server, &objects.join("AUTH_test"), "AUTH_test", "c").await;
+    assert!(why.contains("above all containers"), "{why}");
+    let why = refused(&server, &objects.join("AUTH_test/c/x"), "AUTH_test", "100%").await;
+    assert!(why.contains("--container c"), "{why}");
+    let why = refused(&server, &objects.join("AUTH_test/c/gone"), "AUTH_test", "c").await;
+    assert!(
+        why.contains("run this where the object-server keeps its data"),
+        "{why}"
+    );
+    std::fs::create_dir(objects.join("AUTH_test/c/100%")).unwrap();
+    let why = refused(&server, &objects.join("AUTH_test/c/100%"), "AUTH_test", "c").await;
+    assert!(why.contains("is no name that the storage gave"), "{why}");
+}
+
+/// A server that ends at the hit of this number of a place.
+async fn ends_at(server: Server, place: &str, hit: usize) -> Server {
+    let armed = format!("{place}=abort@{hit}");
+    let builder = server.stop().await;
+    builder
+        .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed)
+        .start()
+        .await
+}
+
+async fn restarted(server: Server) -> Server {
+    let builder = server.kill().await;
+    builder
+        .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "")
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn an_import_in_place_that_is_cut_off_goes_on_by_itself() {
+    let server = Server::start().await;
+    server.tester().await.put("c", "").await.expect(201);
+    let container = server.objects().join("AUTH_test/c");
+    for number in 0..20 {
+        std::fs::write(container.join(format!("{number:02}")), "data").unwrap();
+    }
+    // In the midst of the tenth file.
+    let server = ends_at(server, "revise:after_write", 10).await;
+    let directory = container.to_str().unwrap();
+    let arguments = [
+        "import",
+        directory,
         "--account",
         "AUTH_test",
         "--container",
@@ -127,6 +240,55 @@ async fn a_tree_in_the_containers_directory_is_adopted_where_it_lies() {
     ];
     let output = stobj(&server, &arguments).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+
+    let server = restarted(server).await;
+    let client = server.tester().await;
+    until("all are taken in", || async {
+        client
+            .head("c")
+            .await
+            .expect(204)
+            .number("x-container-object-count")
+            == 20
+    })
+    .await;
+    let said = import(&server, &container, &["--in-place"]).await;
+    assert_eq!((&said["imported"], &said["present"]), (&0.into(), &20.into()));
+    assert_eq!(client.list("c").await.expect(200).entries().len(), 20);
+    check(&server).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_is_cut_off_is_completed_by_the_next() {
+    let server = Server::start().await;
+    let source = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        std::fs::write(
+            source.path().join(format!("{number:02}")),
+            format!("data {number}"),
+        )
+        .unwrap();
+    }
+    server.tester().await.put("c", "").await.expect(201);
+    // When everybody sees the tenth and nobody has been told.
+    let server = ends_at(server, "publish:after", 10).await;
+    let directory = source.path().to_str().unwrap();
+    let arguments = ["import", directory, "--account", "AUTH_test", "--container", "c"];
+    let output = stobj(&server, &arguments).await;
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
+
+    let server = restarted(server).await;
+    let said = import(&server, source.path(), &[]).await;
+    let (imported, present) = (
+        said["imported"].as_u64().unwrap(),
+        said["present"].as_u64().unwrap(),
+    );
+    assert_eq!(imported + present, 20, "{said}");
+    assert!(imported > 0 && present > 0, "{said}");
+    let client = server.tester().await;
+    assert_eq!(client.list("c").await.expect(200).entries().len(), 20);
+    client.get("c/13").await.expect(200).expect_body("data 13");
+    check(&server).await;
 }
 
 #[tokio::test]

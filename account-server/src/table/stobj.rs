@@ -5,11 +5,15 @@ use std::ops::{AddAssign, Neg};
 use crate::sql::{Connection, Failure, Many, ManyText, Row, Text, Value};
 
 mod disabled;
+mod inspect;
 mod page;
 mod search;
 mod write;
 
 pub(crate) use disabled::{Place, account_id, disabled, places};
+pub(crate) use inspect::{
+    Inspected, Kept, Sums, inspected, kept, nameless, set_totals, some_sums, strangers, sums,
+};
 pub(crate) use page::{Node, children, first_expired, page};
 pub(crate) use search::{Detail, Indexed, Sieve, Span, Waymarks, details, names_behind, search};
 pub(crate) use write::{
@@ -78,6 +82,8 @@ pub(crate) struct Stored {
     pub(crate) own: Totals,
     /// What the subtree counts.
     pub(crate) subtree: Totals,
+    /// When it was made, of an explicit directory.
+    pub(crate) explicit: Option<i64>,
 }
 
 /// The rows at these places; those without a row are left out.
@@ -89,11 +95,11 @@ pub(crate) async fn lookup(connection: &mut Connection, keys: &[Key<'_>]) -> Res
             row: "(?, ?)",
             separator: ", ",
             tail: ") SELECT id, parent_id, path, seq, is_object, bytes, delete_at, \
-                   sub_objects, sub_bytes, sub_expiring FROM wanted CROSS JOIN stobj USING (parent_id, path)",
+                   sub_objects, sub_bytes, sub_expiring, explicit, created FROM wanted CROSS JOIN stobj USING (parent_id, path)",
         },
         mysql: Many {
             head: "SELECT id, parent_id, path, seq, is_object, bytes, delete_at, \
-                   sub_objects, sub_bytes, sub_expiring FROM stobj WHERE ",
+                   sub_objects, sub_bytes, sub_expiring, explicit, created FROM stobj WHERE ",
             row: "(parent_id = ? AND path = ?)",
             separator: " OR ",
             tail: "",
@@ -188,6 +194,10 @@ fn read(row: &Row) -> Result<Stored, Failure> {
             objects: row.int(7)?,
             bytes: row.int(8)?,
             expiring: row.int(9)?,
+        },
+        explicit: match row.int(10)? {
+            0 => None,
+            _ => Some(row.int(11)?),
         },
     })
 }

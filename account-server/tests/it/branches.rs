@@ -33,7 +33,7 @@ async fn totals(owner: &Owner<'_>, directory: &str) -> (u64, u64) {
         directory: ObjectName::new(directory).unwrap(),
     };
     match owner.server.ask(totals).await.unwrap() {
-        Total::Counted { objects, bytes } => (objects, bytes),
+        Total::Counted { objects, bytes, .. } => (objects, bytes),
         Total::Behind(position) => panic!("the mirror is behind: {position:?}"),
     }
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use common::Secret;
 use common::functional::firewall::{ListDisabled, State};
 use common::functional::listing::{Query, Rollup};
+use common::functional::mirror::{Fault, Inspect, Inspected, Mend, Page, Rows, Wrong};
 use common::functional::policy::{Fetch, Restore};
 use common::functional::record::{self, Commit, Complete, Record as Operation};
 use common::functional::search::{Find, Sort};
 use common::functional::user::{List, Password, Put, Remove, Revoke, RevokedToken, Show};
+use common::name::ContainerName;
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -163,6 +165,7 @@ async fn change_and_list(server: &Server) {
     server.ask(all.clone()).await.unwrap();
     let account = Some(owner.account.clone());
     server.ask(ListDisabled { account, ..all }).await.unwrap();
+    inspect_and_mend(&owner).await;
     // Another filling of the database: what was there is forgotten.
     owner.incarnation += 1;
     owner.seq = 0;
@@ -198,6 +201,59 @@ async fn pack(server: &Server) {
     .await;
     owner.apply([delete_container("c")]).await;
     owner.until_reaped().await;
+}
+
+/// What is no tree is found and mended.
+async fn inspect_and_mend(owner: &Owner<'_>) {
+    let server = owner.server;
+    for text in [
+        "UPDATE stobj SET sub_objects = 7777 WHERE type = 2",
+        "UPDATE stobj SET account_id = account_id + 1 WHERE path = X'6f6666'",
+    ] {
+        server.look().await.execute(text).await;
+    }
+    let rows = Rows {
+        at_least: owner.at_least(),
+        container: ContainerName::new("c").unwrap(),
+        query: Query::default(),
+    };
+    let Page::Entries(rows) = server.ask(rows).await.unwrap() else {
+        panic!("the mirror is behind");
+    };
+    let unsound: Vec<_> = rows.iter().filter(|row| !row.is_sound).collect();
+    assert_eq!((unsound.len(), unsound[0].name.as_str()), (1, "off"));
+    let faults = inspect(owner).await;
+    let is_total = |fault: &&Fault| matches!(fault.wrong, Wrong::Totals { .. });
+    let (count, detach): (Vec<_>, Vec<_>) = faults.iter().partition(is_total);
+    let ids = |faults: Vec<&Fault>| faults.iter().map(|fault| fault.id).collect();
+    let mend = Mend {
+        account_id: owner.account_id,
+        incarnation: owner.incarnation,
+        detach: ids(detach),
+        count: ids(count),
+    };
+    assert_eq!(mend.detach.len(), 1, "{faults:?}");
+    assert_eq!(server.ask(mend).await.unwrap(), owner.position().await);
+    assert_eq!(inspect(owner).await, []);
+}
+
+/// All that is wrong.
+async fn inspect(owner: &Owner<'_>) -> Vec<Fault> {
+    let (mut faults, mut after) = (Vec::new(), None);
+    loop {
+        let inspect = Inspect {
+            at_least: owner.at_least(),
+            after,
+        };
+        let Inspected::Rows(page) = owner.server.ask(inspect).await.unwrap() else {
+            panic!("the mirror is behind");
+        };
+        faults.extend(page.faults);
+        after = page.next;
+        if after.is_none() {
+            return faults;
+        }
+    }
 }
 
 async fn change_users(server: &Server) {

@@ -12,6 +12,10 @@ use super::listing::Query;
 use crate::name::{AccountName, ContainerName, ObjectName};
 use crate::{Etag, Properties, Timestamp};
 
+mod inspect;
+
+pub use inspect::{Fault, Inspect, Inspected, Inspection, KeptObject, MAX_MEND, Mark, Mend, Rows, Wrong};
+
 /// `mirror/open`: asks where the mirror of an account stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
@@ -208,6 +212,9 @@ pub enum Total {
         objects: u64,
         /// Bytes of these.
         bytes: u64,
+        /// What the mirror has of it as an explicit directory, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        explicit: Option<DirectoryRow>,
     },
     /// The mirror does not hold the state asked for.
     Behind(Position),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use common::functional::Context;
 use common::functional::check::{Adopt, Kind, MAX_EXAMPLES};
+use common::functional::object::Path;
 use common::{Clock, Error, Outcome};
 
 use super::content::NO_ROOM;
 use super::findings::Findings;
 use crate::jobs::{End, Handle};
+use crate::node::WriteId;
 use crate::object::{Adopted, Pace};
-use crate::owner::{Account, Owner};
+use crate::owner::{Account, Container, Owner};
 use crate::walk::{Met, Walk};
 
 /// An import in place under way.
@@ -34,8 +36,14 @@ impl Adopting<'_> {
         };
         while let Some(met) = walk.next().await? {
             self.handle.check()?;
-            let Met::Object(path, attributes) = met else {
-                continue;
+            let (path, attributes) = match met {
+                Met::Object(path, attributes) => (path, attributes),
+                Met::Directory(path, attributes) => {
+                    if attributes.id == WriteId::default() {
+                        self.tell_directory(&container, &path).await?;
+                    }
+                    continue;
+                }
             };
             findings.looked_at(attributes.size);
             if !attributes.is_unhashed() {
@@ -76,6 +84,19 @@ impl Adopting<'_> {
             findings.note(kind, place, found, None, is_done);
         }
         findings.tell();
+        Ok(())
+    }
+
+    /// Tells the mirror of a directory that somebody made by other means: it stays when it is empty.
+    async fn tell_directory(&self, container: &Container, path: &Path) -> Result<(), End> {
+        let _lock = container.lock.exclusive().await;
+        if container.is_removed() {
+            return Ok(());
+        }
+        let found = self.owner.engine.directory(path).await?;
+        if let Some(made) = found.and_then(|directory| directory.explicit) {
+            self.owner.retell_directory(self.account, path, Some(made))?;
+        }
         Ok(())
     }
 }

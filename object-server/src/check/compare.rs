@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::functional::check::Kind;
-use common::functional::container::Object;
+use common::functional::mirror::{KeptObject, ObjectRow};
 use common::functional::object::Path;
 use common::name::ObjectName;
 
@@ -43,8 +43,8 @@ impl<'a> Comparison<'a> {
         while let Some(named) = walk.next_name().await? {
             let path = match named {
                 Named::Object(path) => path,
-                Named::Directory(directory, _) => {
-                    self.directory(container, &directory).await?;
+                Named::Directory(directory, attributes) => {
+                    self.directory(container, &directory, &attributes).await?;
                     continue;
                 }
             };
@@ -110,17 +110,19 @@ impl<'a> Comparison<'a> {
         if self.repair {
             self.owner.retell_object(self.account, path, &locks).await?;
         }
-        let storage = attributes.filter(ObjectAttributes::is_adopted).map(|attributes| {
-            let row = object_row(&attributes);
-            shown(row.bytes, row.etag.as_str(), &row.content_type)
-        });
-        let found = row.map(|row| shown(row.bytes, row.etag.as_str(), &row.content_type));
+        let storage = attributes.filter(ObjectAttributes::is_adopted);
+        let storage = storage.map(|attributes| object_row(&attributes));
+        let (storage, found) = shown(storage.as_ref(), row.as_ref());
         self.note(kind, path, storage, found, self.repair);
         Ok(())
     }
 
     /// Keeps others off a name, and reads its row as it then is.
-    async fn still(&self, container: &Container, path: &Path) -> Result<(NameLocks, Option<Object>), End> {
+    async fn still(
+        &self,
+        container: &Container,
+        path: &Path,
+    ) -> Result<(NameLocks, Option<KeptObject>), End> {
         let mut attempts = ATTEMPTS;
         loop {
             // Not while others are kept out: then only what came since is to be waited for.
@@ -149,23 +151,63 @@ impl<'a> Comparison<'a> {
 }
 
 /// In what an object and its row differ. A file that nobody has hashed is another matter than its row.
-fn difference(attributes: Option<&ObjectAttributes>, row: Option<&Object>) -> Option<Kind> {
+fn difference(attributes: Option<&ObjectAttributes>, row: Option<&KeptObject>) -> Option<Kind> {
     match (attributes.filter(|attributes| attributes.is_adopted()), row) {
         (None, None) => None,
         (Some(_), None) => Some(Kind::NotInMirror),
         (None, Some(_)) => Some(Kind::NotInStorage),
         (Some(attributes), Some(_)) if attributes.counted.is_some() => None,
         (Some(attributes), Some(row)) => {
-            let is_equal = attributes.size == row.bytes
-                && attributes.etag == row.etag
-                && attributes.content_type == row.content_type
-                && attributes.timestamp == row.last_modified
-                && attributes.listing == row.listing;
+            let is_equal = row.is_sound && row.row == object_row(attributes);
             (!is_equal).then_some(Kind::Row)
         }
     }
 }
 
-fn shown(bytes: u64, etag: &str, content_type: &str) -> String {
-    format!("{bytes} bytes, {etag}, {content_type}")
+/// What both say: of two that differ only where they do.
+fn shown(storage: Option<&ObjectRow>, found: Option<&KeptObject>) -> (Option<String>, Option<String>) {
+    let (Some(storage), Some(found)) = (storage, found) else {
+        return (storage.map(shortly), found.map(|found| shortly(&found.row)));
+    };
+    let (one, other) = (fields(storage), fields(&found.row));
+    let differ = || one.iter().zip(&other).filter(|(one, other)| one != other);
+    let told = |(name, value): &(&str, String)| format!("{name} {value}");
+    let (one, other): (Vec<_>, Vec<_>) = differ().map(|(one, other)| (told(one), told(other))).unzip();
+    match one.is_empty() {
+        true => (
+            Some(shortly(storage)),
+            Some("its row is of another kind".to_owned()),
+        ),
+        false => (Some(one.join(", ")), Some(other.join(", "))),
+    }
+}
+
+fn shortly(row: &ObjectRow) -> String {
+    format!("{} bytes, {}, {}", row.bytes, row.etag, row.content_type)
+}
+
+fn fields(row: &ObjectRow) -> [(&'static str, String); 8] {
+    let ObjectRow {
+        timestamp,
+        bytes,
+        etag,
+        content_type,
+        delete_at,
+        listing,
+        metadata,
+        state,
+    } = row;
+    [
+        ("bytes", bytes.to_string()),
+        ("etag", etag.to_string()),
+        ("type", content_type.clone()),
+        ("written at", timestamp.to_string()),
+        (
+            "ends at",
+            delete_at.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+        ),
+        ("listed as", format!("{listing:?}")),
+        ("metadata", format!("{metadata:?}")),
+        ("state", format!("{state:?}")),
+    ]
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use common::functional::account::Entry;
 use common::functional::check::Kind;
 use common::functional::listing::{MAX_LIMIT, Query};
+use common::functional::mirror::{AccountRow, ContainerRow, Mark};
 use common::name::ContainerName;
 
-use super::compare::Comparison;
+use super::compare::{ATTEMPTS, Comparison};
 use crate::jobs::End;
+use crate::mirror_feed::{account_row, container_row};
 
 impl Comparison<'_> {
     /// Compares which there are.
@@ -41,6 +43,85 @@ impl Comparison<'_> {
         }
     }
 
+    /// Compares what the mirror says of a container with storage.
+    pub(super) async fn container_of_mirror(
+        &mut self,
+        name: &ContainerName,
+        row: &ContainerRow,
+    ) -> Result<(), End> {
+        let Some(container) = self.account.container(name) else {
+            return Ok(());
+        };
+        if container_row(&container.attributes()) == *row {
+            return Ok(());
+        }
+        let mut attempts = ATTEMPTS;
+        loop {
+            self.mirror.reached().await?;
+            let structure = self.account.structure.lock().await;
+            let lock = container.lock.exclusive().await;
+            let page = match self.mirror.hurried().inspect(Some(before(name.as_str()))).await {
+                Err(End::Failed(_)) if attempts > 0 => {
+                    attempts -= 1;
+                    continue;
+                }
+                page => page?,
+            };
+            let stored = container_row(&container.attributes());
+            let found = page.containers.into_iter().find(|(other, _)| other == name);
+            let Some((_, found)) = found.filter(|(_, row)| *row != stored && !container.is_removed()) else {
+                return Ok(());
+            };
+            if self.repair {
+                self.owner.retell_container(self.account, name)?;
+            }
+            drop((lock, structure));
+            let told =
+                |row: &ContainerRow| Some(format!("made at {}, written at {}", row.created, row.timestamp));
+            let (storage, found) = (told(&stored), told(&found));
+            self.findings
+                .note(Kind::Container, name.to_string(), storage, found, self.repair);
+            return Ok(());
+        }
+    }
+
+    /// The same of the account's own row.
+    pub(super) async fn account_of_mirror(&mut self, row: Option<&AccountRow>) -> Result<(), End> {
+        if row == Some(&account_row(&self.account.attributes())) {
+            return Ok(());
+        }
+        let mut attempts = ATTEMPTS;
+        loop {
+            self.mirror.reached().await?;
+            let structure = self.account.structure.lock().await;
+            let mark = before(self.account.name.as_str());
+            let page = match self.mirror.hurried().inspect(Some(mark)).await {
+                Err(End::Failed(_)) if attempts > 0 => {
+                    attempts -= 1;
+                    continue;
+                }
+                page => page?,
+            };
+            let attributes = self.account.attributes();
+            let stored = account_row(&attributes);
+            if attributes.deleted || page.account.as_ref() == Some(&stored) {
+                return Ok(());
+            }
+            if self.repair {
+                self.owner.retell_account(self.account)?;
+            }
+            drop(structure);
+            let told = |row: &AccountRow| {
+                let (created, timestamp) = (row.created, row.timestamp);
+                format!("made at {created}, written at {timestamp}, {:?}", row.state)
+            };
+            let (storage, found) = (Some(told(&stored)), page.account.as_ref().map(told));
+            let name = self.account.name.to_string();
+            self.findings.note(Kind::Row, name, storage, found, self.repair);
+            return Ok(());
+        }
+    }
+
     /// Looks whether they really differ, while no container is made or removed.
     async fn settle_container(&mut self, name: &ContainerName) -> Result<(), End> {
         self.mirror.reached().await?;
@@ -63,5 +144,13 @@ impl Comparison<'_> {
             self.repair,
         );
         Ok(())
+    }
+}
+
+/// Where the row of a name is the next one, or one of the next.
+fn before(name: &str) -> Mark {
+    Mark {
+        segment: name.as_bytes().to_vec(),
+        id: 0,
     }
 }

@@ -16,6 +16,9 @@ use crate::owner::{Container, Owner};
 /// Why a file stays as it was put there.
 pub(super) const NO_ROOM: &str = "it does not fit under a limit of its account, container or directory";
 
+/// Why damaged data stays where it is.
+const SWITCHED_OFF: &str = "it is switched off: nobody is served its bytes, and its name stays taken";
+
 /// How the data of an object is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Data {
@@ -94,24 +97,41 @@ impl Comparison<'_> {
         let examined = self.owner.examine(path, &pace);
         match self.handle.unless_ended(examined).await?? {
             Data::Good => {}
-            Data::Damaged(damage) => {
-                let is_kept_aside = self.repair && self.quarantine(container, path, &damage).await;
-                let (stored, found) = (damage.stored, damage.found);
-                self.note(Kind::Damaged, path, Some(found), Some(stored), is_kept_aside);
-            }
+            Data::Damaged(damage) => self.damaged(container, path, damage).await,
             Data::Unreadable(error) => self.note(Kind::Unreadable, path, Some(error), None, false),
         }
         Ok(())
     }
 
-    async fn quarantine(&self, container: &Arc<Container>, path: &Path, damage: &Damage) -> bool {
-        let quarantining = self
-            .owner
-            .quarantine_object(self.account, container, path, damage.identity);
-        quarantining.await.unwrap_or_else(|error| {
-            self.handle.note_failure(|| format!("{}: {error}", path.object));
-            false
-        })
+    /// Keeps an object aside, with `repair`, whose data is not what was stored.
+    async fn damaged(&mut self, container: &Arc<Container>, path: &Path, damage: Damage) {
+        let Damage {
+            stored,
+            found,
+            identity,
+        } = damage;
+        let kept_aside = match self.repair {
+            true => {
+                let quarantining = self
+                    .owner
+                    .quarantine_object(self.account, container, path, identity);
+                quarantining.await
+            }
+            // Whether it could be.
+            false => self.owner.may_quarantine(path).await.map(|()| false),
+        };
+        match kept_aside {
+            Ok(is_kept_aside) => self.note(Kind::Damaged, path, Some(found), Some(stored), is_kept_aside),
+            Err(error) if matches!(error.outcome(), Outcome::Disabled) => {
+                let place = format!("{}/{}", path.container, path.object);
+                self.findings
+                    .note_refused(Kind::Damaged, place, Some(found), SWITCHED_OFF);
+            }
+            Err(error) => {
+                self.handle.note_failure(|| format!("{}: {error}", path.object));
+                self.note(Kind::Damaged, path, Some(found), Some(stored), false);
+            }
+        }
     }
 
     async fn adopt(

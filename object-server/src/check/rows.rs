@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use common::functional::container::{Entry, Object};
 use common::functional::listing::Query;
-use common::functional::mirror::{AtLeast, ListAccount, ListContainer, Page, Tree, TreePage};
+use common::functional::mirror::{
+    self, AtLeast, DirectoryRow, Inspect, Inspected, Inspection, KeptObject, ListAccount, Mark, Mend, Page,
+    Position, Total, Totals,
+};
 use common::functional::{self, Context, account};
 use common::name::{ContainerName, ObjectName};
-use common::{Body, Clock, Error, Timestamp};
+use common::{Body, Clock, Error};
 use tokio::time::Instant;
 
 use crate::jobs::{End, Handle};
@@ -94,7 +96,7 @@ impl<'a> Mirror<'a> {
         &self,
         container: &ContainerName,
         name: &ObjectName,
-    ) -> Result<Option<Object>, End> {
+    ) -> Result<Option<KeptObject>, End> {
         let query = Query {
             prefix: name.to_string(),
             limit: 1,
@@ -104,25 +106,48 @@ impl<'a> Mirror<'a> {
         Ok(page.pop().filter(|object| object.name == *name))
     }
 
-    /// Whether there is a row of this directory.
-    pub(super) async fn has_directory(
+    /// What the mirror has of this directory as an explicit one.
+    pub(super) async fn directory(
         &self,
         container: &ContainerName,
         directory: &ObjectName,
-    ) -> Result<bool, End> {
-        let tree = |at_least| Tree {
+    ) -> Result<Option<DirectoryRow>, End> {
+        let totals = |at_least| Totals {
             at_least,
             container: container.clone(),
-            directory: Some(directory.clone()),
-            depth: 1,
-            limit: 1,
-            marker: None,
+            directory: directory.clone(),
         };
-        let answer = |page| match page {
-            TreePage::Node(node) => Some(node.is_some()),
-            TreePage::Behind(_) => None,
+        let answer = |total| match total {
+            Total::Counted { explicit, .. } => Some(explicit),
+            Total::Behind(_) => None,
         };
-        self.ask(tree, answer).await
+        self.ask(totals, answer).await
+    }
+
+    /// A page of an inspection.
+    pub(super) async fn inspect(&self, after: Option<Mark>) -> Result<Inspection, End> {
+        let inspect = |at_least| Inspect {
+            at_least,
+            after: after.clone(),
+        };
+        let answer = |inspected| match inspected {
+            Inspected::Rows(page) => Some(*page),
+            Inspected::Behind(_) => None,
+        };
+        self.ask(inspect, answer).await
+    }
+
+    /// Takes rows out of the mirror's tree, and has others count again.
+    pub(super) async fn mend(&self, detach: &[i64], count: &[i64]) -> Result<(), End> {
+        let (account_id, incarnation) = (self.account.account_id, self.account.attributes().incarnation);
+        let mend = |_| Mend {
+            account_id,
+            incarnation,
+            detach: detach.to_vec(),
+            count: count.to_vec(),
+        };
+        let answer = |position: Position| (position.incarnation == Some(incarnation)).then_some(());
+        self.ask(mend, answer).await
     }
 
     /// The rows of a container, from the first one on.
@@ -136,21 +161,13 @@ impl<'a> Mirror<'a> {
         }
     }
 
-    async fn objects(&self, container: &ContainerName, query: Query) -> Result<Vec<Object>, End> {
-        let entries = self
-            .page(|at_least| ListContainer {
-                at_least,
-                container: container.clone(),
-                query: query.clone(),
-                // Before anything can have expired.
-                now: Timestamp::default(),
-            })
-            .await?;
-        let object = |entry| match entry {
-            Entry::Object(object) => Some(object),
-            Entry::Subdir(_) => None,
-        };
-        Ok(entries.into_iter().filter_map(object).collect())
+    async fn objects(&self, container: &ContainerName, query: Query) -> Result<Vec<KeptObject>, End> {
+        self.page(|at_least| mirror::Rows {
+            at_least,
+            container: container.clone(),
+            query: query.clone(),
+        })
+        .await
     }
 
     async fn page<C, E>(&self, question: impl Fn(AtLeast) -> C) -> Result<Vec<E>, End>
@@ -208,14 +225,14 @@ fn is_of(entry: &account::Entry, wanted: &ContainerName) -> bool {
 pub(super) struct Rows<'a> {
     mirror: Mirror<'a>,
     container: &'a ContainerName,
-    page: VecDeque<Object>,
+    page: VecDeque<KeptObject>,
     marker: String,
     is_over: bool,
 }
 
 impl Rows<'_> {
     /// The next row, which stays the next one.
-    pub(super) async fn peek(&mut self) -> Result<Option<&Object>, End> {
+    pub(super) async fn peek(&mut self) -> Result<Option<&KeptObject>, End> {
         if self.page.is_empty() && !self.is_over {
             let query = Query {
                 marker: self.marker.clone(),
@@ -231,7 +248,7 @@ impl Rows<'_> {
     }
 
     /// Takes the row that [`peek`](Self::peek) showed.
-    pub(super) fn take(&mut self) -> Option<Object> {
+    pub(super) fn take(&mut self) -> Option<KeptObject> {
         self.page.pop_front()
     }
 }

@@ -9,6 +9,8 @@ use common::name::{AccountName, ContainerName};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+pub use self::locate::{LocateError, Located, locate};
+
 use self::body::FileReader;
 use self::stage::FileStage;
 use self::store::Store;
@@ -34,6 +36,7 @@ mod descriptors;
 mod directory;
 mod fresh;
 mod kept;
+mod locate;
 mod name;
 mod place;
 mod present;

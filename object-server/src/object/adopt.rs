@@ -15,7 +15,7 @@ use crate::account::uncancelled;
 use crate::engine::Revise;
 use crate::journal::Action;
 use crate::node::ObjectAttributes;
-use crate::owner::{Account, Container, Owner, Reservation, record};
+use crate::owner::{Account, Container, Owner, Reservation, record, recorded};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Owner {
             path.clone(),
             reservation,
         );
-        let record = record(context, "check/adopt", 201, size);
+        let record = record(&recorded(context)?, "check/adopt", 201, size);
         let id = change.announce(Action::Put, Some(&attributes), record)?;
         let (changed, now) = (Superseded::default(), context.timestamp);
         let refused = changed.clone();

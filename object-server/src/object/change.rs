@@ -9,6 +9,7 @@ use common::functional::object::Path;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
+use super::check_enabled;
 use super::room::growth;
 use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
 use crate::journal::{Action, Footprint, Position, Record};
@@ -272,10 +273,17 @@ impl Change {
     /// The same for keeping it aside under an id.
     ///
     /// # Errors
-    /// The same.
+    /// The same; 403 when it is switched off.
     pub(super) async fn quarantine(self, identity: u64, id: WriteId) -> Result<Option<Changed>, Error> {
         let Inner { owner, path, .. } = self.0.as_ref();
-        let changed = match self.lock().await.and_then(|()| self.watch_room()) {
+        let may_leave = async {
+            self.lock().await?;
+            // Nobody can switch it now.
+            let present = owner.engine.stat(path).await?;
+            present.as_ref().map_or(Ok(()), check_enabled)?;
+            self.watch_room()
+        };
+        let changed = match may_leave.await {
             Ok(()) => {
                 let quarantining = owner.engine.quarantine(path, identity, id, self.committed());
                 quarantining.await

@@ -252,6 +252,18 @@ pub(crate) fn record(context: &Context, action: &'static str, result: u16, bytes
     }
 }
 
+/// The context of a change that the server makes by itself: it has a record of its own.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub(crate) fn recorded(context: &Context) -> Result<Context, Error> {
+    let mut context = context.clone();
+    if context.record_id.is_none() {
+        context.record_id = Some((WriteId::random()?.0 >> 1).max(1));
+    }
+    Ok(context)
+}
+
 /// The journal's name of an object.
 pub(crate) fn object_node(container: &ContainerName, object: &common::name::ObjectName) -> NodePath {
     NodePath::Object(container.clone(), object.clone())

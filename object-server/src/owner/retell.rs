@@ -15,7 +15,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 use super::{Account, Container, Owner, PRESENT, footprint, record};
 use crate::engine::EngineError;
 use crate::journal::{Action, Footprint};
-use crate::mirror_feed::{container_row, directory_row, node_path, object_row};
+use crate::mirror_feed::{account_row, container_row, directory_row, node_path, object_row};
 use crate::node::{DirectoryAttributes, ObjectAttributes};
 
 /// What keeps others off a name.
@@ -60,16 +60,23 @@ impl Owner {
         self.retell(account, Node::Container(name.clone(), row), is_there)
     }
 
-    /// Tells of an explicit directory. The caller holds the container's lock exclusively.
+    /// Tells of the account itself. The caller holds `structure`.
+    pub(crate) fn retell_account(self: &Arc<Self>, account: &Account) -> Result<(), Error> {
+        let row = account_row(&account.attributes());
+        self.retell(account, Node::Account(Some(row)), Some(PRESENT))
+    }
+
+    /// Tells of a directory, explicit or not. The caller holds the container's lock exclusively.
     pub(crate) fn retell_directory(
         self: &Arc<Self>,
         account: &Account,
         path: &Path,
-        attributes: DirectoryAttributes,
+        attributes: Option<DirectoryAttributes>,
     ) -> Result<(), Error> {
-        let row = Some(directory_row(&attributes));
+        let row = attributes.as_ref().map(directory_row);
+        let is_there = row.is_some().then_some(PRESENT);
         let node = Node::Directory(path.container.clone(), path.object.clone(), row);
-        self.retell(account, node, Some(PRESENT))
+        self.retell(account, node, is_there)
     }
 
     fn retell(

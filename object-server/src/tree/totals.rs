@@ -64,7 +64,7 @@ impl Owner {
             directory: path.object.clone(),
         };
         match self.ask_mirror(ask, context).await? {
-            Total::Counted { objects, bytes } => Ok(Footprint { objects, bytes }),
+            Total::Counted { objects, bytes, .. } => Ok(Footprint { objects, bytes }),
             Total::Behind(_) => Err(self.is_behind(account)),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use common::functional::fs::{TreeKind, TreeNode};
 use common::functional::listing::Rollup;
 use common::functional::mirror::{
-    Apply, AtLeast, Change, ListAccount, ListContainer, Node, ObjectRow, Page, Position, Total, Totals, Tree,
-    TreePage,
+    self, AccountRow, Apply, AtLeast, Change, DirectoryRow, Inspect, Inspected, Inspection, KeptObject,
+    ListAccount, ListContainer, Node, ObjectRow, Page, Position, Total, Totals, Tree, TreePage,
 };
 use common::functional::record::{Kept, Record};
 use common::functional::{Action, Answer, Reply, Request, account, container};
@@ -32,6 +32,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Rows {
     position: Position,
+    account: Option<AccountRow>,
     containers: BTreeMap<ContainerName, BTreeMap<ObjectName, Row>>,
 }
 
@@ -40,27 +41,27 @@ struct Rows {
 pub(crate) enum Row {
     Object(u64, ObjectRow),
     /// The object of a directory's name beside it.
-    Directory(u64, Option<ObjectRow>),
+    Directory(u64, DirectoryRow, Option<ObjectRow>),
 }
 
 impl Row {
     fn object(&self) -> Option<&ObjectRow> {
         match self {
             Self::Object(_, row) => Some(row),
-            Self::Directory(_, row) => row.as_ref(),
+            Self::Directory(_, _, row) => row.as_ref(),
         }
     }
 
     pub(crate) fn object_mut(&mut self) -> Option<&mut ObjectRow> {
         match self {
             Self::Object(_, row) => Some(row),
-            Self::Directory(_, row) => row.as_mut(),
+            Self::Directory(_, _, row) => row.as_mut(),
         }
     }
 
     fn seq(&self) -> u64 {
         match self {
-            Self::Object(seq, _) | Self::Directory(seq, _) => *seq,
+            Self::Object(seq, _) | Self::Directory(seq, ..) => *seq,
         }
     }
 }
@@ -68,7 +69,7 @@ impl Row {
 impl Rows {
     fn take(&mut self, Change { seq, node }: Change) {
         match node {
-            Node::Account(_) => {}
+            Node::Account(row) => self.account = row,
             Node::Container(name, Some(_)) => {
                 self.containers.entry(name).or_default();
             }
@@ -84,9 +85,9 @@ impl Rows {
                     return;
                 }
                 match (present, row) {
-                    (Some(Row::Directory(made, _)), row) => {
-                        let made = *made;
-                        rows.insert(name, Row::Directory(made, row));
+                    (Some(Row::Directory(seq, made, _)), row) => {
+                        let (seq, made) = (*seq, *made);
+                        rows.insert(name, Row::Directory(seq, made, row));
                     }
                     (_, Some(row)) => {
                         rows.insert(name, Row::Object(seq, row));
@@ -103,10 +104,10 @@ impl Rows {
                 let present = rows.remove(&name);
                 let object = present.and_then(|present| match present {
                     Row::Object(_, row) => Some(row),
-                    Row::Directory(_, row) => row,
+                    Row::Directory(_, _, row) => row,
                 });
                 match (row, object) {
-                    (Some(_), object) => rows.insert(name, Row::Directory(seq, object)),
+                    (Some(made), object) => rows.insert(name, Row::Directory(seq, made, object)),
                     (None, Some(object)) => rows.insert(name, Row::Object(seq, object)),
                     (None, None) => None,
                 };
@@ -241,6 +242,12 @@ impl Mirror {
             }
             Action::MirrorApply(apply) => Ok(Answer::MirrorApply(state.apply(apply))),
             Action::MirrorListContainer(list) => Ok(Answer::MirrorListContainer(state.list_container(&list))),
+            Action::MirrorRows(page) => Ok(Answer::MirrorRows(state.page(&page))),
+            Action::MirrorInspect(inspect) => Ok(Answer::MirrorInspect(state.inspect(&inspect))),
+            Action::MirrorMend(mend) => {
+                let position = state.accounts.get(&mend.account_id).map(|rows| rows.position);
+                Ok(Answer::MirrorMend(position.unwrap_or_default()))
+            }
             Action::MirrorTotals(totals) => Ok(Answer::MirrorTotals(state.totals(&totals))),
             Action::MirrorTree(tree) => Ok(Answer::MirrorTree(state.tree(&tree))),
             Action::RecordCommit(commit) => {
@@ -320,12 +327,61 @@ impl State {
         }
     }
 
+    fn page(&self, page: &mirror::Rows) -> Page<KeptObject> {
+        let rows = match self.rows(page.at_least) {
+            Err(position) => return Page::Behind(position),
+            Ok(rows) => rows.containers.get(&page.container).into_iter().flatten(),
+        };
+        let query = &page.query;
+        let kept = rows
+            .filter_map(|(name, row)| Some((name, row.object()?)))
+            .filter(|(name, _)| name.as_str() > query.marker.as_str())
+            .filter(|(name, _)| name.as_str().starts_with(&query.prefix))
+            .take(query.limit)
+            .map(|(name, row)| KeptObject {
+                name: name.clone(),
+                row: row.clone(),
+                is_sound: true,
+            });
+        Page::Entries(kept.collect())
+    }
+
+    /// All in one page. What is no tree is the account-server's own tests' business.
+    fn inspect(&self, inspect: &Inspect) -> Inspected {
+        let rows = match self.rows(inspect.at_least) {
+            Err(position) => return Inspected::Behind(position),
+            Ok(rows) => rows,
+        };
+        let directories = rows.containers.iter().flat_map(|(container, rows)| {
+            let made = rows.iter().filter_map(|(name, row)| match row {
+                Row::Directory(_, made, _) => Some((name.clone(), *made)),
+                Row::Object(..) => None,
+            });
+            made.map(|(name, made)| (container.clone(), name, made))
+        });
+        Inspected::Rows(Box::new(Inspection {
+            account: rows.account.clone(),
+            directories: directories.collect(),
+            ..Inspection::default()
+        }))
+    }
+
     fn totals(&self, totals: &Totals) -> Total {
         match self.rows(totals.at_least) {
             Err(position) => Total::Behind(position),
             Ok(rows) => {
                 let (objects, bytes) = held(rows, &totals.container, totals.directory.as_str());
-                Total::Counted { objects, bytes }
+                let row = rows.containers.get(&totals.container);
+                let row = row.and_then(|rows| rows.get(&totals.directory));
+                let explicit = match row {
+                    Some(Row::Directory(_, made, _)) => Some(*made),
+                    _ => None,
+                };
+                Total::Counted {
+                    objects,
+                    bytes,
+                    explicit,
+                }
             }
         }
     }

@@ -26,8 +26,8 @@ pub(super) struct Check {
     /// Read all data, too, and compare it with what was stored. It takes as long as reading all of the disk does.
     #[arg(long)]
     deep: bool,
-    /// Mend what differs: send the mirror the right rows, correct counters, take in files that were put or changed by other
-    /// means. Storage is never changed otherwise.
+    /// Mend what differs: send the mirror the right rows, correct counters and totals, take in files that were put or changed by
+    /// other means and fit under all limits, keep aside what --deep finds damaged. Storage is never changed otherwise.
     #[arg(long)]
     repair: bool,
     /// Show so many examples of each kind of difference, at most 100.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -12,6 +12,7 @@ use common::functional::check::Adopt;
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::storage_client::{Access, Client, Login, Upload};
 use md5::{Digest as _, Md5};
+use object_server::engine::posix::{LocateError, locate};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -31,6 +32,8 @@ const CHUNK: usize = 256 * 1024;
 pub(super) const HELP: &str = "Examples:
   stobj import /srv/photos --account AUTH_test --container photos
   stobj import /var/lib/stobj/objects/AUTH_test/photos/2026 --account AUTH_test --container photos --in-place
+
+With --in-place it runs where the object-server keeps its data. A file that does not fit under a limit is not taken in, and said so.
 
 It can be interrupted and begun again at any time: what is there with the same size and MD5 is passed over.
 
@@ -115,31 +118,30 @@ async fn in_place(import: &Import) -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-/// The directory's name in the container. On disk that is `…/ACCOUNT/CONTAINER/…`.
+/// The directory's name in the container, as the storage that it lies in has it.
 fn below_container(
     directory: &Path,
     account: &AccountName,
     container: &ContainerName,
 ) -> anyhow::Result<Option<ObjectName>> {
-    let parts: Option<Vec<&str>> = directory
-        .components()
-        .filter(|part| !matches!(part, Component::CurDir))
-        .map(|part| part.as_os_str().to_str())
-        .collect();
-    let parts = parts.context("the directory's name is not UTF-8")?;
-    if parts.contains(&"..") {
-        bail!("name the directory without ..");
-    }
-    let place = parts
-        .windows(2)
-        .rposition(|pair| pair[0] == account.as_str() && pair[1] == container.as_str());
-    let Some(place) = place else {
-        bail!("with --in-place the directory lies in that of the container: …/{account}/{container}/…");
+    let located = match locate(directory) {
+        Err(error @ LocateError::NotThere { .. }) => {
+            bail!("{error}: run this where the object-server keeps its data, as a user who may read that")
+        }
+        Err(error @ (LocateError::NoStorage { .. } | LocateError::AboveContainers(_))) => bail!(
+            "{error}: with --in-place the directory lies in that of the container, on disk ROOT/{account}/{container}/; \
+             to copy files from elsewhere leave --in-place out"
+        ),
+        located => located?,
     };
-    match &parts[place + 2..] {
-        [] => Ok(None),
-        below => Ok(Some(ObjectName::new(format!("{}/", below.join("/")))?)),
+    if (&located.account, &located.container) != (account, container) {
+        let (account, container) = (&located.account, &located.container);
+        bail!(
+            "{} belongs to --account {account} --container {container}: name these, or another directory",
+            directory.display()
+        );
     }
+    Ok(located.directory)
 }
 
 /// Uploads what is not there yet.
@@ -269,22 +271,4 @@ impl Counts {
 
 fn container(text: &str) -> anyhow::Result<ContainerName> {
     Ok(ContainerName::new(text)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_has_its_name_in_the_container() {
-        let (account, container) = (account("AUTH_a").unwrap(), container("c").unwrap());
-        let below = |directory: &str| below_container(Path::new(directory), &account, &container);
-        assert_eq!(below("/data/objects/AUTH_a/c").unwrap(), None);
-        assert_eq!(below("/data/AUTH_a/c/").unwrap(), None);
-        let name = below("/data/AUTH_a/c/./x/AUTH_a/y/").unwrap().unwrap();
-        assert_eq!(name.as_str(), "x/AUTH_a/y/");
-        for wrong in ["/data/AUTH_a/d", "/data/c", "/data/AUTH_a/c/../d"] {
-            assert!(below(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -80,6 +80,9 @@ const ACTIONS: &[(&str, Door)] = &[
     ("mirror/list_container", Nobody),
     ("mirror/totals", Nobody),
     ("mirror/tree", Nobody),
+    ("mirror/rows", Nobody),
+    ("mirror/inspect", Nobody),
+    ("mirror/mend", Nobody),
     (
         "user/put",
         Administrators(

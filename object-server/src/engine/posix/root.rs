@@ -14,7 +14,8 @@ use crate::engine::EngineError;
 /// The private directory's name.
 pub(super) const PRIVATE: &str = ".stobj";
 
-const IDENTITY: &str = "identity";
+/// The file in it that makes a directory a root.
+pub(super) const IDENTITY: &str = "identity";
 const NEW_IDENTITY: &str = "identity.new";
 const LOCK: &str = "lock";
 /// What an identity file starts with: the format of all below the root.
