@@ -53,7 +53,8 @@ async fn list(client: &Client) {
     client.list("").await.expect(200);
 }
 
-/// The texts of the statements on pages that MariaDB was asked to prepare.
+/// The texts of the statements on pages that MariaDB was asked to prepare; not of those that look for names, which the server
+/// also does by itself, and `search_plans` looks after.
 async fn prepared(log: &mut MySqlConnection) -> BTreeSet<String> {
     let texts = "SELECT CAST(argument AS CHAR) FROM mysql.general_log WHERE command_type = 'Prepare'";
     let texts: Vec<String> = sqlx::query_scalar(texts)
@@ -62,7 +63,9 @@ async fn prepared(log: &mut MySqlConnection) -> BTreeSet<String> {
         .expect("the log can be read");
     let is_page = |text: &String| text.starts_with("SELECT") && text.contains("ORDER BY");
     let pages = texts.into_iter().filter(is_page);
-    pages.filter(|text| text.contains("FROM stobj")).collect()
+    pages
+        .filter(|text| text.contains("FROM stobj WHERE parent_id"))
+        .collect()
 }
 
 /// The statements with which a server reads pages, of the forms it has.
