@@ -66,7 +66,8 @@ pub(crate) enum Below {
     Behind(Position),
 }
 
-/// A page of a container's objects with their rows, whatever has run out.
+/// A page of a container's objects with their rows, whatever has run out. Rows whose name no object can bear are left out:
+/// an inspection tells of them.
 pub(crate) async fn objects(
     connection: &mut Connection,
     at_least: AtLeast,
@@ -87,10 +88,9 @@ pub(crate) async fn objects(
     };
     let object = |line| match line {
         Line::Subdir(_) => None,
-        Line::Name(name, node) => Some(object_name(name).map(|name| (name, node))),
+        Line::Name(name, node) => object_name(name).ok().map(|name| (name, node)),
     };
-    let objects: Result<_, _> = lines.into_iter().filter_map(object).collect();
-    objects.map(Below::Objects)
+    Ok(Below::Objects(lines.into_iter().filter_map(object).collect()))
 }
 
 /// The account's row, when the mirror shows the state asked for; else how far it is.

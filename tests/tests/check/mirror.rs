@@ -216,6 +216,11 @@ async fn rows_that_are_no_tree_are_found_and_taken_out() {
             "UPDATE stobj SET path = X'782f79' WHERE path = X'61'",
             &["not_in_mirror c/a", "structure c/x/y"],
         ),
+        // What is no text.
+        (
+            "UPDATE stobj SET path = X'61ff' WHERE path = X'61'",
+            &["not_in_mirror c/a", "structure c/a\u{fffd}"],
+        ),
         // A file in a file.
         (
             "UPDATE stobj SET parent_id = (SELECT id FROM (SELECT id FROM stobj WHERE path = X'61') AS it) \
