@@ -12,6 +12,7 @@ mod jobs;
 mod mirror;
 mod tree;
 mod tree_faults;
+mod tree_model;
 mod tree_races;
 
 use std::collections::BTreeMap;

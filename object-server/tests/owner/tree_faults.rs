@@ -7,7 +7,8 @@ use object_server::failure_point::Failure;
 
 use crate::World;
 use crate::client::Client;
-use crate::tree::{Model, counted};
+use crate::tree::counted;
+use crate::tree_model::Model;
 
 /// Every named place on the way of a tree operation.
 const POINTS: &[&str] = &[
