@@ -245,7 +245,7 @@ impl<'a> Search<'a> {
             self.ancestry.learn(self.connection, parents).await?;
             for id in ids {
                 if let Some(hit) = hits.get(id)
-                    && !self.is_here(hit.detail.place.parent)?
+                    && !named(*id, self.is_here(hit.detail.place.parent))?.unwrap_or(false)
                 {
                     hits.remove(id);
                 }
@@ -268,9 +268,13 @@ impl<'a> Search<'a> {
             let parents = hits.iter().map(|hit| hit.detail.place.parent);
             self.ancestry.learn(self.connection, parents).await?;
         }
-        let results = hits.into_iter().map(|hit| self.shown(hit));
+        let mut results = Vec::with_capacity(hits.len());
+        for hit in hits {
+            let id = hit.detail.place.id;
+            results.extend(named(id, self.shown(hit))?);
+        }
         Ok(Found {
-            results: results.collect::<Result<_, _>>()?,
+            results,
             cursor: next.map(|key| cursor::encode(self.query.find.sort, key)),
         })
     }
@@ -300,6 +304,17 @@ impl<'a> Search<'a> {
             content_type: detail.content_type.filter(|_| is_file),
             etag: detail.etag.filter(|_| is_file),
         })
+    }
+}
+
+/// `None`: the row has no name that makes sense. It must not keep anybody from all others: it is left out, and a check mends it.
+fn named<T>(id: i64, answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(Failure::Inconsistent(why)) => {
+            tracing::warn!(id, why, "a search leaves a row out; `stobj check` tells of it");
+            Ok(None)
+        }
+        answer => answer.map(Some),
     }
 }
 

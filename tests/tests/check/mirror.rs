@@ -4,6 +4,7 @@ use http::Method;
 use integration_tests::{Client, Server};
 
 use crate::{check, filled, found, meddle, meddle_unchecked};
+use integration_tests::cluster::until;
 
 #[tokio::test]
 async fn rows_that_were_changed_in_the_database_are_found_and_mended() {
@@ -279,4 +280,32 @@ async fn a_container_that_the_mirror_lost_is_filled_again() {
     assert_eq!(again["differences"], 0, "{again}");
     let listed = client.list("c").await.expect(200).entries();
     assert_eq!(listed, ["a", "d/e/deep", "d/f", "marker/", "z"]);
+}
+
+#[tokio::test]
+async fn a_row_without_a_name_keeps_no_search_from_the_others() {
+    let server = Server::start().await;
+    let client = filled(&server).await;
+    check(&server, &[], 0).await;
+    let found = async |paths: &str| {
+        let search = client.get("c").query("search", "e").query("paths", paths);
+        let page = search.await.expect(200).json();
+        let results = page["results"].as_array().unwrap();
+        let names = results.iter().map(|result| result["name"].as_str().unwrap());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = ["deep", "e/", "marker/"];
+    assert_eq!(found("true").await, all);
+    // What lies in d/ has no whole name any more.
+    meddle_unchecked(&server, "UPDATE stobj SET path = X'64ff2f' WHERE path = X'642f'").await;
+    assert_eq!(found("true").await, ["marker/"]);
+    assert_eq!(found("false").await, all);
+    let told = || async {
+        let words = "a search leaves a row out";
+        let mut processes = server.processes();
+        processes.any(|process| !process.log().lines_with(words).is_empty())
+    };
+    until("the search tells of it", told).await;
+    check(&server, &["--repair"], 0).await;
+    until("all is found again", || async { found("true").await == all }).await;
 }
