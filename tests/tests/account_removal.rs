@@ -64,6 +64,37 @@ async fn expect_gone(owner: &Client, admin: &Client) {
     admin.delete("").await.expect(404);
 }
 
+/// Also to who comes from another account, or goes there.
+async fn expect_gone_to_others(server: &Server) {
+    let here = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let here = here.at_account("AUTH_admin");
+    let there = here.at_account(ACCOUNT);
+    here.put("e", "").await.expect_one_of(&[201, 202]);
+    for name in ["a", "b/c"] {
+        here.put(&format!("e/{name}"), "12345").await.expect(201);
+    }
+    for (client, other, from) in [(&here, ACCOUNT, "e"), (&there, "AUTH_admin", "c")] {
+        for (method, depth) in [("MOVE", "infinity"), ("COPY", "infinity"), ("COPY", "0")] {
+            for name in ["a", "b/"] {
+                if (method, depth, name) == ("COPY", "0", "b/") {
+                    // The object of that name, which is not there.
+                    continue;
+                }
+                let request = client.request(
+                    Method::from_bytes(method.as_bytes()).expect("a method"),
+                    &format!("{from}/{name}"),
+                );
+                let request = request.header("destination-account", other);
+                let to = if from == "e" { "c" } else { "e" };
+                let request = request.header("destination", &format!("{to}/new/{name}"));
+                let answer = request.header("depth", depth).await;
+                assert_eq!(answer.status(), 410, "{method} {depth} {from}/{name}: {answer:?}");
+            }
+        }
+    }
+    here.list("e").await.expect(200).expect_entries(&["a", "b/c"]);
+}
+
 async fn jobs(admin: &Client) -> Vec<Value> {
     let jobs = admin.get("").query("jobs", "").await.expect(200).json();
     jobs["jobs"].as_array().cloned().unwrap_or_default()
@@ -82,6 +113,14 @@ async fn expect_removed(admin: &Client, private: &Path, when: &str) {
         })
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_gone_for_who_comes_from_another_one() {
+    let server = Server::builder().setting(KEPT).start().await;
+    fill(&server.tester().await).await;
+    admin(&server).await.delete("").await.expect(204);
+    expect_gone_to_others(&server).await;
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ impl DirectoryCopy {
 
 impl Ends {
     /// # Errors
-    /// 404 when one of them is not there.
+    /// 404 when one of them is not there; 410 when its account was deleted.
     pub(super) async fn of(owner: &Owner, source: &Path, destination: &Path) -> Result<Self, Error> {
         let from = there(owner.account(&source.account).await?)?;
         let to = there(owner.account(&destination.account).await?)?;
@@ -111,8 +111,11 @@ impl Ends {
 }
 
 fn there(account: Option<Arc<Account>>) -> Result<Arc<Account>, Error> {
-    let account = account.filter(|account| !account.attributes().deleted);
-    account.ok_or_else(Error::not_found)
+    let account = account.ok_or_else(Error::not_found)?;
+    match account.is_deleted() {
+        true => Err(Outcome::Gone.into()),
+        false => Ok(account),
+    }
 }
 
 impl Owner {
