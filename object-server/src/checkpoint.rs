@@ -88,11 +88,14 @@ pub enum Loaded {
 /// # Errors
 /// 507 when the disk is full, 503 when it fails; the one before is then still there.
 pub async fn save(state_directory: &Path, checkpoint: Checkpoint) -> Result<(), Error> {
-    let path = path(state_directory, checkpoint.account_id);
+    let (base, path) = (
+        state_directory.to_owned(),
+        path(state_directory, checkpoint.account_id),
+    );
     let saved = tokio::task::spawn_blocking(move || {
         let bytes = encode(&checkpoint);
         if let Some(directory) = path.parent() {
-            durable::make_directory(directory)?;
+            durable::make_directory_below(&base, directory)?;
         }
         durable::replace(&path, &[&bytes])
     });

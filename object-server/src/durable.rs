@@ -20,6 +20,17 @@ pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
     sync_directory(parent.unwrap_or(Path::new(".")))
 }
 
+/// The same below `base`, which must be there: it may be on a disk that is not mounted at present.
+pub(crate) fn make_directory_below(base: &Path, directory: &Path) -> io::Result<()> {
+    match base.is_dir() {
+        true => make_directory(directory),
+        false => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("{} is not there", base.display()),
+        )),
+    }
+}
+
 /// Makes what was made, renamed or removed in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
@@ -64,6 +75,10 @@ mod tests {
         let deep = directory.path().join("a/b/c");
         make_directory(&deep).unwrap();
         make_directory(&deep).unwrap();
+        let absent = directory.path().join("absent");
+        assert!(make_directory_below(&absent, &absent.join("a")).is_err() && !absent.exists());
+        make_directory_below(directory.path(), &deep.join("d")).unwrap();
+        fs::remove_dir(deep.join("d")).unwrap();
         let path = deep.join("file");
         replace(&path, &[b"one"]).unwrap();
         replace(&path, &[b"t", b"wo"]).unwrap();

@@ -19,6 +19,7 @@ use crate::settings::Durability;
 mod entry;
 mod error;
 mod frame;
+mod recovery;
 mod replay;
 mod reserve;
 mod segment;
@@ -135,6 +136,9 @@ struct State {
     /// On a full disk, what is left of the reserve.
     full_disk: Option<u64>,
     ending: Option<Ending>,
+    /// Nothing can be written at present.
+    is_failing: bool,
+    /// Why that is or last was so.
     failure: Option<Arc<io::Error>>,
     statistics: Statistics,
 }
@@ -155,8 +159,17 @@ struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Running,
+    /// Nothing can be written at present.
+    Failing,
+    /// It ended without that having changed.
     Failed,
     Ended,
+}
+
+impl Status {
+    const fn is_over(self) -> bool {
+        matches!(self, Self::Failed | Self::Ended)
+    }
 }
 
 impl Journal {
@@ -180,6 +193,7 @@ impl Journal {
                 release: 0,
                 full_disk: (!reserve.is_whole()).then(|| reserve.left()),
                 ending: None,
+                is_failing: false,
                 failure: None,
                 statistics: Statistics::default(),
             }),
@@ -205,6 +219,7 @@ impl Journal {
             reserve,
             batch: Vec::new(),
             released: 0,
+            is_last_attempt: false,
             lock,
         };
         let thread = std::thread::Builder::new().name("journal".into());
@@ -215,10 +230,11 @@ impl Journal {
         Ok((Self { shared, directory }, found.entries))
     }
 
-    /// Puts an entry at the end of the log, in memory. What ends an announced change is always taken.
+    /// Puts an entry at the end of the log, in memory. What ends an announced change is always taken, also while nothing can be
+    /// written: storage shows it already.
     ///
     /// # Errors
-    /// When the log or its buffer is full, has failed or is closed.
+    /// When the log or its buffer is full, it is closed, or nothing can be written.
     pub fn append(&self, entry: &Entry) -> Result<Position, JournalError> {
         self.append_within(entry, false)
     }
@@ -234,13 +250,13 @@ impl Journal {
     fn append_within(&self, entry: &Entry, frees_space: bool) -> Result<Position, JournalError> {
         let frame = frame::encode(entry).map_err(|error| JournalError::Entry(error.to_string()))?;
         let mut state = self.shared.state.lock();
-        if let Some(failure) = &state.failure {
-            return Err(JournalError::Failed(Arc::clone(failure)));
-        }
         if state.ending.is_some() {
             return Err(JournalError::Closed);
         }
         if !entry.kind.is_end() {
+            if let Some(failure) = state.failure.as_ref().filter(|_| state.is_failing) {
+                return Err(JournalError::Failed(Arc::clone(failure)));
+            }
             self.shared.admit(&state, frame.len(), frees_space)?;
         }
         let position = Position(state.end);
@@ -289,7 +305,7 @@ impl Journal {
     /// Nobody needs what is before `up_to`: files that hold nothing else are removed.
     ///
     /// # Errors
-    /// 503 when the journal has failed.
+    /// 503 while nothing can be written; it is made up for afterwards.
     pub async fn release(&self, up_to: Position) -> Result<(), common::Error> {
         let target = {
             let mut state = self.shared.state.lock();
@@ -297,7 +313,9 @@ impl Journal {
             state.release
         };
         self.shared.wake.notify_one();
-        self.wait(|progress| progress.released >= target).await
+        let is_hopeless = |status| status != Status::Running;
+        self.wait(|progress| progress.released >= target, is_hopeless)
+            .await
     }
 
     /// Reads again what is durable from `from` on, or from the oldest entry that is still kept: some of it, and where
@@ -330,18 +348,23 @@ impl Journal {
         }
     }
 
-    /// Makes everything durable and ends; nothing can be appended any more.
+    /// Makes everything durable and ends; nothing can be appended any more. What could not be written before is tried once more.
     ///
     /// # Errors
     /// 503 when something could not be made durable.
     pub async fn close(&self) -> Result<(), common::Error> {
         self.shared.end(Ending::Closed);
-        self.wait(|progress| progress.status == Status::Ended).await
+        self.wait(|progress| progress.status == Status::Ended, Status::is_over)
+            .await
     }
 
-    async fn wait(&self, mut is_done: impl FnMut(&Progress) -> bool) -> Result<(), common::Error> {
+    async fn wait(
+        &self,
+        mut is_done: impl FnMut(&Progress) -> bool,
+        is_hopeless: impl Fn(Status) -> bool,
+    ) -> Result<(), common::Error> {
         let mut receiver = self.shared.progress.subscribe();
-        let reached = receiver.wait_for(|progress| is_done(progress) || progress.status != Status::Running);
+        let reached = receiver.wait_for(|progress| is_done(progress) || is_hopeless(progress.status));
         let progress = *reached
             .await
             .map_err(|error| common::Error::unavailable(error, None))?;
@@ -351,7 +374,7 @@ impl Journal {
         Err(self.failure())
     }
 
-    /// Why nothing can be done any more.
+    /// Why something was not done.
     fn failure(&self) -> common::Error {
         let failure = self.shared.state.lock().failure.clone();
         failure.map_or(JournalError::Closed, JournalError::Failed).into()

@@ -112,6 +112,48 @@ impl Disk {
         }
     }
 
+    /// The same, and nothing can be written either to where nothing but zeros were written before: a file has room of its own
+    /// there, and yet it does not arrive.
+    pub fn fail_all_writes(&self) {
+        let mut dig = command("fallocate");
+        run(dig.arg("--dig-holes").arg(self.image())).expect("the image can have holes");
+        self.fail_writes(true);
+    }
+
+    /// What lies below these paths becomes a mount of its own, which [`protect`](Self::protect) leaves alone: a file that is open for
+    /// writing would keep it from being protected. Nobody may be using them yet.
+    pub fn keep_apart(&self, paths: &[&Path]) {
+        for path in paths {
+            assert!(path.starts_with(self.path()));
+            run(command("mount").arg("--bind").args([path, path])).expect("what is there can be mounted");
+        }
+    }
+
+    /// From now on the kernel refuses whatever would change anything here; or no more. It does not as long as a file is open for
+    /// writing, which may take a moment.
+    pub async fn protect(&self, is_protected: bool) {
+        let option = if is_protected {
+            "remount,bind,ro"
+        } else {
+            "remount,bind,rw"
+        };
+        let is_done = || async { run(command("mount").args(["-o", option]).arg(self.path())).is_ok() };
+        crate::cluster::until("the disk is protected, or is no more", is_done).await;
+    }
+
+    /// Mounts this where `other` was before it was unmounted, or takes it away again.
+    pub fn stand_in_for(&self, other: &Self, does: bool) {
+        if does {
+            let mount = run(command("mount")
+                .arg("--bind")
+                .arg(self.device())
+                .arg(other.path()));
+            mount.expect("what is mounted can be mounted");
+        } else {
+            other.unmount();
+        }
+    }
+
     /// Fills it to the last byte.
     pub fn fill(&self) {
         fill(&self.path());

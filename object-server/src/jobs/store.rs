@@ -47,9 +47,10 @@ pub(super) fn new_id() -> Result<String, Error> {
 
 /// Writes a job down, durably.
 pub(super) async fn save(state_directory: &Path, stored: Stored) -> Result<(), Error> {
-    let directory = directory(state_directory, stored.account_id);
+    let base = state_directory.to_owned();
     blocking(move || {
-        durable::make_directory(&directory)?;
+        let directory = directory(&base, stored.account_id);
+        durable::make_directory_below(&base, &directory)?;
         let json = serde_json::to_vec(&stored)?;
         durable::replace(&directory.join(&stored.job.id), &[&header(&json), &json]).map(drop)
     })

@@ -16,7 +16,7 @@ pub enum JournalError {
     /// More waits to be written than memory is set aside for.
     #[error("too much waits to be written to the journal")]
     Busy,
-    /// A write or sync failed before; what the disk holds is known after a restart only.
+    /// A write or sync failed, and nothing can be written since.
     #[error("the journal has failed: {0}")]
     Failed(Arc<io::Error>),
     /// It was closed.

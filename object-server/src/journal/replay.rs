@@ -105,6 +105,25 @@ pub(super) fn read(directory: &Path, from: u64, durable: u64) -> Result<(Replay,
     Ok((entries, from + offset as u64))
 }
 
+/// The frames of one file, of which so many bytes are durable.
+pub(super) fn read_durable(directory: &Path, base: u64, length: u64) -> io::Result<Vec<u8>> {
+    let file = segment::path(directory, base);
+    let mut bytes = piece(&file, 0, segment::HEADER as u64 + length)?;
+    let damaged = |reason: &str| io::Error::other(format!("{}: {reason}", file.display()));
+    let frames = segment::frames(&bytes, base).map_err(damaged)?;
+    let mut offset = 0;
+    while offset < frames.len() {
+        match frame::read(&frames[offset..]) {
+            Read::Entry(_, length) => offset += length,
+            Read::End => return Err(damaged("entries are missing")),
+            Read::Torn(reason) => return Err(damaged(reason)),
+            Read::Foreign(reason) => return Err(damaged(&reason)),
+        }
+    }
+    bytes.drain(..segment::HEADER);
+    Ok(bytes)
+}
+
 fn piece(file: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut piece = vec![0; usize::try_from(length).unwrap_or(0)];
     File::open(file)?.read_exact_at(&mut piece, offset)?;

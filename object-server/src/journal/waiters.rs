@@ -11,8 +11,8 @@ pub(super) struct Waiters(Mutex<Waiting>);
 #[derive(Debug)]
 struct Waiting {
     synced: u64,
-    /// Nothing more becomes durable.
-    is_over: bool,
+    /// Nothing becomes durable at present.
+    is_failing: bool,
     waiters: Vec<Waiter>,
 }
 
@@ -27,7 +27,7 @@ impl Waiters {
     pub(super) fn new(synced: u64) -> Self {
         Self(Mutex::new(Waiting {
             synced,
-            is_over: false,
+            is_failing: false,
             waiters: Vec::new(),
         }))
     }
@@ -37,14 +37,14 @@ impl Waiters {
         self.0.lock().synced >= target
     }
 
-    /// Waits until everything below `target` is durable. `false`: it never will be.
+    /// Waits until everything below `target` is durable. `false`: that failed, and must not be acknowledged.
     pub(super) async fn wait(&self, target: u64) -> bool {
         let woken = {
             let mut waiting = self.0.lock();
             if waiting.synced >= target {
                 return true;
             }
-            if waiting.is_over {
+            if waiting.is_failing {
                 return false;
             }
             let (wake, woken) = oneshot::channel();
@@ -59,11 +59,12 @@ impl Waiters {
         self.0.lock().synced
     }
 
-    /// Everything below `synced` is durable now.
+    /// Everything below `synced` is durable now, and what is behind can become so.
     pub(super) fn synced(&self, synced: u64) {
         let done: Vec<Waiter> = {
             let mut waiting = self.0.lock();
             waiting.synced = synced;
+            waiting.is_failing = false;
             let is_done = |waiter: &mut Waiter| waiter.target <= synced;
             waiting.waiters.extract_if(.., is_done).collect()
         };
@@ -73,10 +74,10 @@ impl Waiters {
         }
     }
 
-    /// Nothing more becomes durable: who waits is let go.
-    pub(super) fn end(&self) {
+    /// Nothing becomes durable until [`synced`](Self::synced) says otherwise: who waits is let go.
+    pub(super) fn fail(&self) {
         let mut waiting = self.0.lock();
-        waiting.is_over = true;
+        waiting.is_failing = true;
         waiting.waiters.clear();
     }
 }
@@ -102,10 +103,13 @@ mod tests {
         waiters.synced(20);
         assert_eq!(poll(near), Poll::Ready(true));
         assert_eq!(poll(far.as_mut()), Poll::Pending);
-        waiters.end();
+        waiters.fail();
         assert_eq!(poll(far), Poll::Ready(false));
         assert_eq!(poll(pin!(waiters.wait(21))), Poll::Ready(false));
         assert_eq!(poll(pin!(waiters.wait(20))), Poll::Ready(true));
+        waiters.synced(22);
+        assert_eq!(poll(pin!(waiters.wait(22))), Poll::Ready(true));
+        assert_eq!(poll(pin!(waiters.wait(23))), Poll::Pending);
     }
 
     #[test]

@@ -29,9 +29,11 @@ pub(super) struct Writer {
     /// The file grows by so much at a time.
     pub(super) ahead: usize,
     pub(super) reserve: Reserve,
-    /// The batch being written; its memory is exchanged with the buffer's.
+    /// The batch being written, until it is durable; its memory is exchanged with the buffer's.
     pub(super) batch: Vec<u8>,
     pub(super) released: u64,
+    /// It was to end, failed and was made well again: that is done once.
+    pub(super) is_last_attempt: bool,
     /// Locked as long as this journal may write.
     pub(super) lock: File,
 }
@@ -43,20 +45,21 @@ struct Work {
 }
 
 impl Writer {
-    /// Runs until the journal is closed or dropped, or fails.
+    /// Runs until the journal is closed or dropped.
     pub(super) fn run(mut self) {
-        let status = match self.work() {
-            Ok(()) => Status::Ended,
-            Err(error) => {
-                tracing::error!(%error, "the journal failed; nothing can be changed until a restart");
-                self.shared.state.lock().failure = Some(Arc::new(error));
-                Status::Failed
+        let status = loop {
+            match self.work() {
+                Ok(()) => break Status::Ended,
+                Err(error) => self.fail(error),
+            }
+            if !self.recover() {
+                break Status::Failed;
             }
         };
         let Self { shared, lock, .. } = self;
         // Whoever hears of the end may open the journal anew.
         drop(lock);
-        shared.waiters.end();
+        shared.waiters.fail();
         shared.progress.send_modify(|progress| progress.status = status);
     }
 
@@ -66,7 +69,7 @@ impl Writer {
                 self.write()?;
             }
             if !self.reserve.is_whole() {
-                self.refill()?;
+                self.refill();
             }
             if work.release > self.released {
                 self.release(work.release)?;
@@ -113,12 +116,11 @@ impl Writer {
         if self.segment.length >= self.segment_size {
             self.rotate()?;
         }
-        let batch = std::mem::take(&mut self.batch);
         let is_durable = self.shared.durability == Durability::Durable;
         let ahead = if is_durable { self.ahead } else { 0 };
         self.with_reserve(|writer| {
             writer.shared.failure_points.hit("journal:before_write")?;
-            writer.segment.write(&batch, ahead)
+            writer.segment.write(&writer.batch, ahead)
         })?;
         let points = &self.shared.failure_points;
         points.hit("journal:after_write_before_sync")?;
@@ -126,8 +128,8 @@ impl Writer {
             self.segment.file.sync_data()?;
         }
         points.hit("journal:after_sync")?;
-        self.segment.length += batch.len() as u64;
-        self.batch = batch;
+        self.segment.length += self.batch.len() as u64;
+        self.batch.clear();
         {
             let mut state = self.shared.state.lock();
             state.statistics.writes += 1;
@@ -142,13 +144,17 @@ impl Writer {
         self.segment.complete()?;
         let base = self.segment.end();
         let next = self.with_reserve(|writer| Segment::create(&writer.directory, base, &[]))?;
+        self.shared.failure_points.hit("journal:after_rotate")?;
         self.segment = next;
         self.bases.push_back(base);
         Ok(())
     }
 
     /// Does what needs space, giving up the reserve for it when the disk is full.
-    fn with_reserve<T>(&mut self, mut operation: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn with_reserve<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             match operation(self) {
                 Err(error) if is_full(&error) => {
@@ -162,13 +168,15 @@ impl Writer {
         }
     }
 
-    fn refill(&mut self) -> io::Result<()> {
+    /// What fails here is tried again; whether the log itself can be written its next write says.
+    fn refill(&mut self) {
         let prepared = self.shared.failure_points.hit("journal:before_refill");
         match prepared.and_then(|()| self.reserve.refill()) {
-            Err(error) if !is_full(&error) => return Err(error),
+            Err(error) if !is_full(&error) => {
+                tracing::debug!(%error, "the journal's reserve could not be filled up");
+            }
             _ => self.tell_space(),
         }
-        Ok(())
     }
 
     fn tell_space(&self) {

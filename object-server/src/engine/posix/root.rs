@@ -93,12 +93,21 @@ impl Root {
 
     /// Whether the root is still the one that was opened: a disk may come and go below the same path.
     pub(super) fn check(&self) -> Result<(), EngineError> {
-        let identity = read_identity(&self.path)?;
-        if identity == self.identity {
+        if read_identity(&self.path)? != self.identity {
+            return Err(EngineError::Unavailable(format!(
+                "{} is another storage now",
+                self.path.display()
+            )));
+        }
+        // Everything is reached from the directory that was opened. When the same storage is there as another file system, a copy
+        // of it or a disk that the kernel met anew, what is written would not be where everybody looks for it.
+        let there = rustix::fs::stat(&self.path)?;
+        let ours = rustix::fs::fstat(&self.directory)?;
+        if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) {
             return Ok(());
         }
         Err(EngineError::Unavailable(format!(
-            "{} is another storage now",
+            "{} is on another file system than at the start; restart the server to go on with this one",
             self.path.display()
         )))
     }
