@@ -8,6 +8,7 @@ mod idle;
 mod inspect;
 mod listing;
 mod mirror;
+mod pace;
 mod packer;
 mod policy;
 mod queue;

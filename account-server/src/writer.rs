@@ -1,17 +1,19 @@
 //! The one task that writes.
 //!
-//! It takes what is queued into one transaction: while one batch commits, the next gathers. Between batches, and
-//! while nothing is queued, it removes what was detached. While nothing is queued it also packs names for searches.
+//! It takes what is queued into one transaction: while one batch commits, the next gathers. While nothing is queued, and for
+//! a share of its time while something always is, it removes what was detached and packs names for searches.
 
 use std::sync::Arc;
 
 use common::functional::mirror::{Apply, MAX_BATCH, Mend, Position};
 use common::{Error, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::idle::{Idle, REST};
 use crate::mirror::{self, Batch, Directories, Reaper};
+use crate::pace::Pace;
 use crate::packer::Packer;
 use crate::policy::{self, Change, Stored};
 use crate::records::{self, Retention, Told};
@@ -58,6 +60,7 @@ pub(crate) struct Writer {
     directories: Directories,
     reaper: Reaper,
     packer: Packer,
+    pace: Pace,
     retention: Retention,
     jobs: mpsc::Receiver<Job>,
     /// Taken out of the queue while batches were gathered, and next in turn.
@@ -81,6 +84,7 @@ impl Writer {
             directories,
             reaper: Reaper::new(),
             packer,
+            pace: Pace::default(),
             retention,
             jobs,
             held: None,
@@ -98,8 +102,9 @@ impl Writer {
                 Job::Mend(mend, waiting) => self.mend(&mend, waiting).await,
                 Job::Records(told, waiting) => self.keep_records(told, waiting).await,
             }
-            if self.reaper.has_work() && !self.breaker.is_open() {
-                self.reap().await;
+            self.pace.job_done(self.has_work());
+            if self.has_work() && self.pace.is_due() && !self.breaker.is_open() {
+                self.step().await;
             }
             if self.packer.is_pressed() && !self.breaker.is_open() {
                 self.pack().await;
@@ -117,7 +122,7 @@ impl Writer {
         }
     }
 
-    /// The next job; reaps while there is none.
+    /// The next job; does what nobody waits for while there is none.
     async fn next(&mut self) -> Option<Job> {
         if let Some(job) = self.held.take() {
             return Some(job);
@@ -130,17 +135,11 @@ impl Writer {
                 }
             } else if self.reaper.is_fresh() {
                 self.reap().await;
-            } else if self.reaper.has_work() {
-                match self.jobs.try_recv() {
-                    Ok(job) => return Some(job),
-                    Err(mpsc::error::TryRecvError::Empty) => self.reap().await,
-                    Err(mpsc::error::TryRecvError::Disconnected) => return None,
-                }
-            } else if self.packer.has_work() {
-                match self.jobs.try_recv() {
-                    Ok(job) => return Some(job),
-                    Err(mpsc::error::TryRecvError::Empty) => self.pack().await,
-                    Err(mpsc::error::TryRecvError::Disconnected) => return None,
+            } else if self.has_work() {
+                tokio::select! {
+                    biased;
+                    job = self.jobs.recv() => return job,
+                    () = tokio::time::sleep_until(self.pace.next()) => self.step().await,
                 }
             } else {
                 tokio::select! {
@@ -288,6 +287,22 @@ impl Writer {
                 self.breaker.open(&failure);
             }
         }
+    }
+
+    /// Whether there is something to do that nobody waits for.
+    fn has_work(&self) -> bool {
+        self.reaper.has_work() || self.packer.has_work()
+    }
+
+    /// A step of that.
+    async fn step(&mut self) {
+        let began = Instant::now();
+        if self.reaper.has_work() {
+            self.reap().await;
+        } else {
+            self.pack().await;
+        }
+        self.pace.step_done(began, self.has_work());
     }
 
     async fn reap(&mut self) {
