@@ -5,7 +5,7 @@ use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Position};
 
 /// The most changes, and the most segments of their names, that are stored with one group of statements.
 pub(super) const GROUP: Load = Load {
-    changes: 256,
+    changes: MAX_BATCH,
     segments: 8192,
 };
 
