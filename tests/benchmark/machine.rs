@@ -45,8 +45,8 @@ pub(crate) fn describe(options: &Options, laboratory: &Laboratory, report: &mut 
     report.set(
         "stobj",
         format!(
-            "release build, one process, posix, SQLite, the default pipeline, access log off, durability \"durable\", a worker a \
-             core ({cores})"
+            "release build, one process, posix, SQLite unless a line says otherwise, the default pipeline, access log off, \
+             durability \"durable\", a worker a core ({cores})"
         ),
     );
     report.set(

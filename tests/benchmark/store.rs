@@ -1,4 +1,5 @@
-//! Our server, as it is measured: one process, posix, SQLite, the default pipeline, the access log off.
+//! Our server, as it is measured: one process, posix, SQLite unless a row says otherwise, the default pipeline, the access
+//! log off.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Directories as a whole, by how much lies in them: moved, and removed while others go on storing.
+//! Directories as a whole, by how much lies in them: moved, and removed while others go on storing, on both databases.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, expect_success};
 use crate::endpoint::Endpoint;
+use crate::grown::Base;
 use crate::laboratory::{Laboratory, random};
 use crate::load::{self, Make};
 use crate::report::{Line, Report, Target};
@@ -26,68 +27,48 @@ const MOVES: usize = 10;
 /// What is stored while a directory is reaped.
 const STORED: usize = 4096;
 
-/// One with a single object, and each with ten times the objects of the one before.
+/// What is known of one database, by size.
+struct Known {
+    moves: Vec<Samples>,
+    removals: Removals,
+}
+
+/// What removing told.
+struct Removals {
+    /// Of each size how long it took to be answered.
+    times: Vec<Samples>,
+    /// The slowest of a hundred PUTs, one after the other, with nothing to reap.
+    idle: Samples,
+    /// And while the largest is reaped.
+    meanwhile: Samples,
+}
+
+/// One with a single object, and each with ten times the objects of the one before; of each database.
 pub(crate) async fn tree(laboratory: &Laboratory, objects: usize, report: &mut Report) -> Result<()> {
     let mut sizes = vec![1];
-    sizes.extend(
-        (3..)
-            .map(|digits| 10_usize.pow(digits))
-            .take_while(|size| *size <= objects),
-    );
-    let store = filled(laboratory, &sizes).await?;
-    let moves = moves(laboratory, &store.endpoint, &sizes).await?;
-    let removals = removals(laboratory, &store.endpoint, &sizes).await?;
-    let largest = number(sizes.last().copied().unwrap_or(1) as f64);
-    let (single, all) = (moves.first().cloned(), moves.last().cloned());
-    for target in [Target::Below(20.0), Target::TimesOrLess(2.0)] {
-        report.add(Line {
-            work: format!("MOVE of a directory with {largest} objects"),
-            unit: "ms",
-            ours: all.clone().unwrap_or_default(),
-            other: matches!(target, Target::TimesOrLess(_))
-                .then(|| ("with a single one".to_owned(), single.clone().unwrap_or_default())),
-            target: Some(target),
-            failures: Vec::new(),
-        });
+    sizes.extend(super::names::sizes(objects));
+    for base in Base::all(laboratory).await? {
+        let store = filled(laboratory, &base, &sizes).await?;
+        let known = Known {
+            moves: moves(laboratory, &store.endpoint, &sizes).await?,
+            removals: removals(laboratory, &store.endpoint, &sizes).await?,
+        };
+        store.stop().await?;
+        tell(&base, &sizes, &known, report);
     }
-    report.add(Line {
-        work: format!("recursive DELETE of a directory with {largest} objects, until it is answered"),
-        unit: "ms",
-        ours: removals.times.last().cloned().unwrap_or_default(),
-        other: None,
-        target: Some(Target::Below(50.0)),
-        failures: Vec::new(),
-    });
-    report.add(Line {
-        work: "PUT 4 KiB on one connection while that is reaped: the slowest of a hundred".to_owned(),
-        unit: "ms",
-        ours: removals.meanwhile,
-        other: Some(("when nothing else is done".to_owned(), removals.idle)),
-        target: Some(Target::TimesOrLess(4.0)),
-        failures: Vec::new(),
-    });
-    let drawn = |times: &[Samples]| {
-        sizes
-            .iter()
-            .copied()
-            .zip(times.iter().map(Samples::median))
-            .collect()
-    };
-    report.draw("MOVE of a directory, ms, by its objects", drawn(&moves));
-    report.draw(
-        "recursive DELETE of a directory, ms, by its objects",
-        drawn(&removals.times),
-    );
     Ok(())
 }
 
 /// A store with a directory of each size, started anew when it is filled.
-async fn filled(laboratory: &Laboratory, sizes: &[usize]) -> Result<Store> {
-    let store = Store::start_in(laboratory, &laboratory.fresh()?, Durability::Relaxed).await?;
+async fn filled(laboratory: &Laboratory, base: &Base, sizes: &[usize]) -> Result<Store> {
+    let directory = laboratory.fresh()?;
+    let settings = base.settings(&directory).await?;
+    let store = Store::start_so(laboratory, &directory, Durability::Relaxed, &settings).await?;
     store.endpoint.put(CONTAINER, Bytes::new()).await?;
     for &size in sizes {
         crate::note(&format!(
-            "making a directory with {size} objects, without durability"
+            "{}: making a directory with {size} objects, without durability",
+            base.label()
         ));
         let maker = store.endpoint.clone();
         let make: Make = Arc::new(move |object| {
@@ -98,7 +79,7 @@ async fn filled(laboratory: &Laboratory, sizes: &[usize]) -> Result<Store> {
         load::complete(&store.endpoint, LOADERS, size as u64, &make).await?;
     }
     let directory = store.stop().await?;
-    Store::start_in(laboratory, &directory, Durability::Durable).await
+    Store::start_so(laboratory, &directory, Durability::Durable, &settings).await
 }
 
 /// Where the directory of that size is after so many moves.
@@ -129,16 +110,6 @@ async fn moves(laboratory: &Laboratory, endpoint: &Endpoint, sizes: &[usize]) ->
         }
     }
     Ok(times)
-}
-
-/// What removing told.
-struct Removals {
-    /// Of each size how long it took to be answered.
-    times: Vec<Samples>,
-    /// The slowest of a hundred PUTs, one after the other, with nothing to reap.
-    idle: Samples,
-    /// And while the largest is reaped.
-    meanwhile: Samples,
 }
 
 async fn removals(laboratory: &Laboratory, endpoint: &Endpoint, sizes: &[usize]) -> Result<Removals> {
@@ -183,4 +154,43 @@ async fn stores(
         samples.push(times[times.len() * 99 / 100]);
     }
     Ok(samples)
+}
+
+fn tell(base: &Base, sizes: &[usize], known: &Known, report: &mut Report) {
+    let (database, removals) = (base.label(), &known.removals);
+    let largest = number(sizes.last().copied().unwrap_or(1) as f64);
+    let mut line = |work: String, ours: Option<&Samples>, other: Option<(&str, &Samples)>, target| {
+        report.add(Line {
+            work: format!("{work}; {database}"),
+            unit: "ms",
+            ours: ours.cloned().unwrap_or_default(),
+            other: other.map(|(name, samples)| (name.to_owned(), samples.clone())),
+            target: Some(target),
+            failures: Vec::new(),
+        });
+    };
+    let single = known.moves.first().map(|single| ("with a single one", single));
+    for (other, target) in [(None, Target::Below(20.0)), (single, Target::TimesOrLess(2.0))] {
+        let work = format!("MOVE of a directory with {largest} objects");
+        line(work, known.moves.last(), other, target);
+    }
+    line(
+        format!("recursive DELETE of a directory with {largest} objects, until it is answered"),
+        removals.times.last(),
+        None,
+        Target::Below(50.0),
+    );
+    line(
+        "PUT 4 KiB on one connection while that is reaped: the slowest of a hundred".to_owned(),
+        Some(&removals.meanwhile),
+        Some(("when nothing else is done", &removals.idle)),
+        Target::TimesOrLess(4.0),
+    );
+    for (work, times) in [("MOVE", &known.moves), ("recursive DELETE", &removals.times)] {
+        let bars = sizes.iter().copied().zip(times.iter().map(Samples::median));
+        report.draw(
+            &format!("{work} of a directory, ms, by its objects, {database}"),
+            bars.collect(),
+        );
+    }
 }
