@@ -27,6 +27,11 @@ pub(crate) fn account() -> AccountName {
     AccountName::new("AUTH_test").unwrap()
 }
 
+/// Of somebody else.
+pub(crate) fn other_account() -> AccountName {
+    AccountName::new("AUTH_other").unwrap()
+}
+
 pub(crate) fn container_name(name: &str) -> ContainerName {
     ContainerName::new(name).unwrap()
 }
@@ -36,6 +41,14 @@ pub(crate) fn path(container: &str, name: &str) -> Path {
         account: account(),
         container: container_name(container),
         object: ObjectName::new(name).unwrap(),
+    }
+}
+
+/// A path in the other account.
+pub(crate) fn elsewhere(container: &str, name: &str) -> Path {
+    Path {
+        account: other_account(),
+        ..path(container, name)
     }
 }
 
@@ -73,6 +86,11 @@ pub(crate) fn administrator() -> Context {
         authority: Authority::Caller(Caller::User(Arc::new(identity))),
         ..context()
     }
+}
+
+/// That of a refusal.
+pub(crate) fn status<T: std::fmt::Debug>(result: Result<T, Error>) -> u16 {
+    result.unwrap_err().status().as_u16()
 }
 
 impl Client {
@@ -214,5 +232,16 @@ impl Client {
             Entry::Subdir(name) => (name, 0),
         });
         Ok(entries.collect())
+    }
+
+    pub(crate) async fn names(&self, container: &str) -> Vec<String> {
+        let listing = self.list(container).await.unwrap();
+        listing.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The objects and bytes in a container, as its owner counts them.
+    pub(crate) async fn counted(&self, container: &str) -> (u64, u64) {
+        let info = self.head_container(container).await.unwrap();
+        (info.objects, info.bytes)
     }
 }

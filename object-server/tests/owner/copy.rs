@@ -1,28 +1,19 @@
-//! Directories that are copied, and moved to another account: what is copied, refused, held, taken back and begun anew; and that
-//! storage, counters, listings, mirror and records agree afterwards.
+//! Directories that are copied: what is copied, refused, held, taken back and begun anew; and that storage, counters, listings,
+//! mirror and records agree afterwards.
 
 use common::functional::firewall::State as Switch;
 use common::functional::job::{Cancel, Job, State};
 use common::functional::object::Path;
 use common::functional::quota::Set;
-use common::functional::{Context, ask, container, fs, object};
-use common::name::AccountName;
+use common::functional::{Context, ask, fs};
 use common::{Body, Error, Properties, Timestamp};
 use object_server::failure_point::Failure;
 
 use crate::World;
 use crate::check::ended;
-use crate::client::{Client, account, container_name, context, path, put};
-use crate::tree::counted;
+use crate::client::{Client, account, container_name, context, elsewhere, path, put, status};
 
-fn elsewhere(container: &str, name: &str) -> Path {
-    Path {
-        account: AccountName::new("AUTH_other").unwrap(),
-        ..path(container, name)
-    }
-}
-
-async fn copy_to(
+pub(crate) async fn copy_to(
     client: &Client,
     from: (&str, &str),
     destination: Path,
@@ -42,33 +33,7 @@ async fn copy(client: &Client, from: (&str, &str), to: (&str, &str)) -> Job {
     ended(client, &job).await
 }
 
-async fn move_to(
-    client: &Client,
-    from: (&str, &str),
-    destination: Path,
-    overwrite: bool,
-) -> Result<Job, Error> {
-    let call = fs::Move {
-        source: path(from.0, from.1),
-        destination,
-        overwrite,
-    };
-    match client.ask(call).await? {
-        fs::Moved::Job(job) => Ok(*job),
-        fs::Moved::Done { .. } => panic!("a move to another account is a job"),
-    }
-}
-
-fn status<T: std::fmt::Debug>(result: Result<T, Error>) -> u16 {
-    result.unwrap_err().status().as_u16()
-}
-
-async fn names(client: &Client, container: &str) -> Vec<String> {
-    let listing = client.list(container).await.unwrap();
-    listing.into_iter().map(|(name, _)| name).collect()
-}
-
-async fn fill(client: &Client) {
+pub(crate) async fn fill(client: &Client) {
     client.make_container("c").await.unwrap();
     for (name, data) in [
         ("d/a", "1"),
@@ -83,14 +48,12 @@ async fn fill(client: &Client) {
     client.make_directory("c", "d/empty/").await.unwrap();
 }
 
-async fn make_elsewhere(client: &Client, container: &str) {
-    let put = container::Put {
-        account: AccountName::new("AUTH_other").unwrap(),
-        container: container_name(container),
-        storage_policy: None,
-        properties: Properties::new(),
-    };
-    client.ask(put).await.unwrap();
+/// Neither what was built nor what was to be reaped.
+pub(crate) async fn nothing_is_left(world: &World) {
+    for private in ["build", "trash"] {
+        let directory = world.state.path().join(".stobj").join(private);
+        crate::until(async || std::fs::read_dir(&directory).unwrap().next().is_none()).await;
+    }
 }
 
 async fn limit(client: &Client, container: Option<&str>, directory: Option<&str>, bytes: u64) {
@@ -154,7 +117,7 @@ async fn a_copy_has_all_that_its_source_has() {
         create_parents: false,
     };
     assert_eq!(status(client.ask(make).await), 405);
-    assert_eq!(counted(&client, "c").await, (13, 29));
+    assert_eq!(client.counted("c").await, (13, 29));
     client.put("c", "x/y/a", "changed").await.unwrap();
     assert_eq!(client.get("c", "d/a").await.unwrap().1, "1");
     client.server.close().await.unwrap();
@@ -214,12 +177,12 @@ async fn a_copy_replaces_and_never_merges_and_knows_what_it_is_not_to_do() {
     }
     assert_eq!(copy(&client, ("c", "d/"), ("c", "t/")).await.state, State::Done);
     assert_eq!(
-        names(&client, "c").await,
+        client.names("c").await,
         [
             "d", "d/", "d/a", "d/e/b", "d/e/f/", "o", "t", "t/", "t/a", "t/e/b", "t/e/f/"
         ]
     );
-    assert_eq!(counted(&client, "c").await, (11, 30));
+    assert_eq!(client.counted("c").await, (11, 30));
 }
 
 #[tokio::test]
@@ -245,7 +208,7 @@ async fn no_copy_exceeds_a_limit() {
     let client = world.open().await;
     fill(&client).await;
     client.put("c", "l/x", "12345").await.unwrap();
-    let before = names(&client, "c").await;
+    let before = client.names("c").await;
     // 10 bytes in d/, 21 in all.
     for (container, directory) in [(None, None), (Some("c"), None), (Some("c"), Some("l/"))] {
         let used = if directory.is_some() { 5 } else { 21 };
@@ -253,11 +216,11 @@ async fn no_copy_exceeds_a_limit() {
         let job = copy(&client, ("c", "d/"), ("c", "l/n/")).await;
         assert_eq!(job.state, State::Failed, "{container:?} {directory:?}");
         assert!(job.error.unwrap().contains("quota"));
-        assert_eq!(names(&client, "c").await, before);
-        assert_eq!(counted(&client, "c").await, (7, 21));
+        assert_eq!(client.names("c").await, before);
+        assert_eq!(client.counted("c").await, (7, 21));
         limit(&client, container, directory, used + 10).await;
         assert_eq!(copy(&client, ("c", "d/"), ("c", "l/n/")).await.state, State::Done);
-        assert_eq!(counted(&client, "c").await, (11, 31));
+        assert_eq!(client.counted("c").await, (11, 31));
         // What is replaced makes room.
         assert_eq!(copy(&client, ("c", "d/"), ("c", "l/n/")).await.state, State::Done);
         assert_eq!(status(client.put("c", "l/more", "1").await), 413);
@@ -271,14 +234,14 @@ fn a_copy_is_not_seen_before_it_is_complete_and_can_be_taken_back() {
     let world = World::on_disk();
     world.crash_after(async |client| {
         fill(&client).await;
-        let before = names(&client, "c").await;
+        let before = client.names("c").await;
         world.points.arm("build:before_place", Failure::Wait);
         let job = copy_to(&client, ("c", "d/"), path("c", "n/"), true)
             .await
             .unwrap();
         world.points.reached("build:before_place", 1).await;
-        assert_eq!(names(&client, "c").await, before);
-        assert_eq!(counted(&client, "c").await, (6, 16));
+        assert_eq!(client.names("c").await, before);
+        assert_eq!(client.counted("c").await, (6, 16));
         let cancel = Cancel {
             account: account(),
             id: job.id.clone(),
@@ -291,11 +254,8 @@ fn a_copy_is_not_seen_before_it_is_complete_and_can_be_taken_back() {
         };
         tokio::join!(cancelling, letting_go).0.unwrap();
         assert_eq!(ended(&client, &job).await.state, State::Cancelled);
-        assert_eq!(names(&client, "c").await, before);
-        for private in ["build", "trash"] {
-            let directory = world.state.path().join(".stobj").join(private);
-            crate::until(async || std::fs::read_dir(&directory).unwrap().next().is_none()).await;
-        }
+        assert_eq!(client.names("c").await, before);
+        nothing_is_left(&world).await;
     });
 }
 
@@ -322,12 +282,12 @@ fn a_job_that_a_restart_interrupts_is_done_in_the_end() {
             let job = ended(&client, &job).await;
             assert_eq!((job.state, job.done), (State::Done, 4), "{job:?}");
             assert_eq!(
-                names(&client, "c").await,
+                client.names("c").await,
                 [
                     "d", "d/", "d/a", "d/e/b", "d/e/f/", "n/", "n/a", "n/e/b", "n/e/f/", "o"
                 ]
             );
-            assert_eq!(counted(&client, "c").await, (10, 26));
+            assert_eq!(client.counted("c").await, (10, 26));
             client.server.close().await.unwrap();
         });
         assert_eq!(world.mirror.objects().len(), 10);
@@ -358,7 +318,7 @@ async fn the_mirror_follows_what_is_moved_out_of_a_copy() {
     client.rename(("c", "n/"), ("c", "m/")).await.unwrap();
     client.put("c", "m/late", "1").await.unwrap();
     client.delete("c", "m/").await.unwrap();
-    let expected = names(&client, "c").await;
+    let expected = client.names("c").await;
     world.mirror.set_away(false);
     client.server.close().await.unwrap();
     let mirrored: Vec<_> = world.mirror.objects().into_iter().map(|(name, _)| name).collect();
@@ -387,232 +347,8 @@ async fn more_than_a_batch_is_copied_and_mirrored() {
         (State::Done, 2_346, Some(2_346))
     );
     assert_eq!(client.get("c", &format!("n/{deep}")).await.unwrap().1, "deep");
-    assert_eq!(counted(&client, "c").await, (4_692, 4_698));
+    assert_eq!(client.counted("c").await, (4_692, 4_698));
     client.server.close().await.unwrap();
     assert_eq!(world.mirror.objects().len(), 4_692);
     assert_eq!(world.mirror.fillings(), 1);
-}
-
-#[tokio::test]
-async fn a_directory_moves_to_another_account() {
-    let world = World::new();
-    let client = world.open().await;
-    fill(&client).await;
-    make_elsewhere(&client, "k").await;
-    let refused = move_to(&client, ("c", "none/"), elsewhere("k", "n/"), true).await;
-    assert_eq!(status(refused), 404);
-    let refused = move_to(&client, ("c", "d/"), elsewhere("none", "n/"), true).await;
-    assert_eq!(status(refused), 404);
-    let job = move_to(&client, ("c", "d/"), elsewhere("k", "n/"), true)
-        .await
-        .unwrap();
-    let job = ended(&client, &job).await;
-    assert_eq!((job.state, job.kind.as_str()), (State::Done, "move"), "{job:?}");
-    assert_eq!(job.destination.as_deref(), Some("AUTH_other/k/n/"));
-    assert_eq!(names(&client, "c").await, ["d", "o"]);
-    assert_eq!(counted(&client, "c").await, (2, 6));
-    let head = container::Head {
-        account: AccountName::new("AUTH_other").unwrap(),
-        container: container_name("k"),
-    };
-    let info = client.ask(head).await.unwrap();
-    assert_eq!((info.objects, info.bytes), (4, 10));
-    let refused = move_to(&client, ("c", "o"), elsewhere("k", "n/"), true).await;
-    assert_eq!(status(refused), 400);
-    client.server.close().await.unwrap();
-    assert_eq!(world.mirror.objects().len(), 6);
-    let records = world.mirror.records();
-    let moves: Vec<_> = records.iter().filter(|record| record.0 == "fs/move").collect();
-    let expected = (
-        "fs/move".to_owned(),
-        "AUTH_test/c/d/".to_owned(),
-        Some("AUTH_other/k/n/".to_owned()),
-    );
-    assert_eq!(moves, [&expected]);
-}
-
-#[tokio::test]
-async fn an_object_moves_to_another_account() {
-    let world = World::new();
-    let client = world.open().await;
-    fill(&client).await;
-    make_elsewhere(&client, "k").await;
-    let job = move_to(&client, ("c", "o"), elsewhere("k", "p"), false)
-        .await
-        .unwrap();
-    assert_eq!(ended(&client, &job).await.state, State::Done);
-    assert_eq!(status(client.get("c", "o").await), 404);
-    let get = object::Get {
-        path: elsewhere("k", "p"),
-        conditions: Default::default(),
-        ranges: None,
-        open_expired: false,
-    };
-    let (got, body) = ask(&client.service, get, context(), Body::empty()).await.unwrap();
-    assert_eq!(got.info.content_type, "text/plain");
-    assert_eq!(body.collect(100).await.unwrap(), "55555");
-    client.put("c", "o", "again").await.unwrap();
-    let refused = move_to(&client, ("c", "o"), elsewhere("k", "p"), false).await;
-    assert_eq!(status(refused), 412);
-    let job = move_to(&client, ("c", "o"), elsewhere("k", "p"), true)
-        .await
-        .unwrap();
-    assert_eq!(ended(&client, &job).await.state, State::Done);
-    assert_eq!(status(client.get("c", "o").await), 404);
-}
-
-/// Whatever changes in the source of a move while it is copied is in the copy, or the source stays.
-#[test]
-fn nothing_that_changes_during_a_move_is_lost() {
-    let world = World::on_disk();
-    world.crash_after(async |client| {
-        fill(&client).await;
-        make_elsewhere(&client, "k").await;
-        world.points.arm("build:before_sync", Failure::Wait);
-        let job = move_to(&client, ("c", "d/"), elsewhere("k", "n/"), true)
-            .await
-            .unwrap();
-        world.points.reached("build:before_sync", 1).await;
-        client.put("c", "d/a", "newer").await.unwrap();
-        client.put("c", "d/new", "n").await.unwrap();
-        client.delete("c", "d/e/b").await.unwrap();
-        world.points.disarm("build:before_sync");
-        assert_eq!(ended(&client, &job).await.state, State::Done);
-        let list = container::List {
-            account: AccountName::new("AUTH_other").unwrap(),
-            container: container_name("k"),
-            query: Default::default(),
-        };
-        let entries = client.ask(list).await.unwrap().entries;
-        let sizes = entries.into_iter().map(|entry| match entry {
-            container::Entry::Object(object) => (object.name.to_string(), object.bytes),
-            container::Entry::Subdir(name) => (name, 0),
-        });
-        let expected = [("n/", 3), ("n/a", 5), ("n/e/f/", 4), ("n/new", 1)];
-        let expected = expected.map(|(name, bytes)| (name.to_owned(), bytes));
-        assert_eq!(sizes.collect::<Vec<_>>(), expected);
-        assert_eq!(names(&client, "c").await, ["d", "o"]);
-    });
-}
-
-/// Every named place on the way of a copy.
-const POINTS: &[&str] = &[
-    "build:before_copy",
-    "build:before_place",
-    "build:before_sync",
-    "directory:before_write",
-    "rename:before",
-    "rename:before_trash",
-    "rename:after",
-    "rename:before_prune",
-    "sync:before",
-];
-
-/// All of it or nothing; and once it is there, it is there for ever, with one record.
-async fn expect_whole(client: &Client, job: &Job, at: &str) -> bool {
-    let mut before = vec!["d", "d/", "d/a", "d/e/b", "d/e/f/", "n/old", "o"];
-    let after = [
-        "d", "d/", "d/a", "d/e/b", "d/e/f/", "n/", "n/a", "n/e/b", "n/e/f/", "o",
-    ];
-    let shown = names(client, "c").await;
-    let is_there = shown == after;
-    if !is_there {
-        before.sort_unstable();
-        assert_eq!(shown, before, "{at}: {job:?}");
-    }
-    let expected = if is_there { (10, 26) } else { (7, 17) };
-    assert_eq!(counted(client, "c").await, expected, "{at}");
-    match job.state {
-        State::Done => assert!(is_there, "{at}: {job:?}"),
-        _ => assert!(!is_there, "{at}: {job:?}"),
-    }
-    is_there
-}
-
-fn expect_after_a_restart(world: &World, job: &Job, at: &str) {
-    let is_there = world.crash_after(async |client| {
-        let job = ended(&client, job).await;
-        let is_there = expect_whole(&client, &job, at).await;
-        for private in ["build", "trash"] {
-            let directory = world.state.path().join(".stobj").join(private);
-            crate::until(async || std::fs::read_dir(&directory).unwrap().next().is_none()).await;
-        }
-        client.server.close().await.unwrap();
-        is_there
-    });
-    assert_eq!(
-        world.mirror.objects().len(),
-        if is_there { 10 } else { 7 },
-        "{at}"
-    );
-    let records = world.mirror.records();
-    let copies = records.iter().filter(|record| record.0 == "fs/copy_directory");
-    assert_eq!(copies.count(), usize::from(is_there), "{at}");
-}
-
-async fn fill_with_old(client: &Client) {
-    fill(client).await;
-    client.put("c", "n/old", "x").await.unwrap();
-}
-
-#[test]
-fn a_fault_anywhere_leaves_a_whole_copy_or_none() {
-    for point in POINTS {
-        for skip in [0, 1, 3] {
-            let at = format!("{point} after {skip}");
-            let world = World::on_disk();
-            let job = world.crash_after(async |client| {
-                fill_with_old(&client).await;
-                let error = Failure::Error(std::io::ErrorKind::PermissionDenied);
-                world.points.arm_later(point, error, skip, 1);
-                let job = copy_to(&client, ("c", "d/"), path("c", "n/"), true)
-                    .await
-                    .unwrap();
-                let job = ended(&client, &job).await;
-                world.points.disarm(point);
-                expect_whole(&client, &job, &at).await;
-                job
-            });
-            expect_after_a_restart(&world, &job, &at);
-        }
-    }
-}
-
-#[test]
-fn a_journal_that_ends_anywhere_leaves_a_whole_copy_or_none() {
-    for point in [
-        "journal:before_write",
-        "journal:after_write_before_sync",
-        "journal:after_sync",
-    ] {
-        for number in 1..=4 {
-            let at = format!("{point} at {number}");
-            let mut world = World::on_disk();
-            world.crash_after(async |client| {
-                fill_with_old(&client).await;
-                client.server.close().await.unwrap();
-            });
-            world.settings.failure_points = format!("{point}=error@{number}");
-            let job = world.crash_after(async |client| {
-                let job = copy_to(&client, ("c", "d/"), path("c", "n/"), true)
-                    .await
-                    .unwrap();
-                // It ends, or waits for a restart.
-                crate::until(async || {
-                    let shown = client.ask(common::functional::job::Show {
-                        account: account(),
-                        id: job.id.clone(),
-                    });
-                    let has_ended = shown.await.unwrap().state.has_ended();
-                    has_ended
-                        || names(&client, "c").await.len() == 10
-                        || client.put("c", "o", "55555").await.is_err()
-                })
-                .await;
-                job
-            });
-            world.settings.failure_points.clear();
-            expect_after_a_restart(&world, &job, &at);
-        }
-    }
 }

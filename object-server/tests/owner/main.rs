@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
+mod account_move;
 mod adoption;
 mod check;
 mod client;
 mod copy;
+mod copy_faults;
 mod directory_quota;
 mod faults;
 mod jobs;

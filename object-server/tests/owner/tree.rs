@@ -5,27 +5,13 @@ use common::functional::{Context, ask, container, fs};
 use common::{Body, Properties};
 
 use crate::World;
-use crate::client::{Client, account, container_name, context, path};
+use crate::client::{Client, account, container_name, context, other_account, path, status};
 
 async fn filled(client: &Client, objects: &[(&str, &str, &str)]) {
     for (container, name, data) in objects {
         client.make_container(container).await.unwrap();
         client.put(container, name, data).await.unwrap();
     }
-}
-
-async fn names(client: &Client, container: &str) -> Vec<String> {
-    let listing = client.list(container).await.unwrap();
-    listing.into_iter().map(|(name, _)| name).collect()
-}
-
-pub(crate) async fn counted(client: &Client, container: &str) -> (u64, u64) {
-    let info = client.head_container(container).await.unwrap();
-    (info.objects, info.bytes)
-}
-
-fn status<T: std::fmt::Debug>(result: Result<T, common::Error>) -> u16 {
-    result.unwrap_err().status().as_u16()
 }
 
 #[tokio::test]
@@ -46,9 +32,9 @@ async fn an_explicit_directory_is_made_once_and_removed_when_it_is_empty() {
     assert_eq!(status(client.ask(make("d/")).await), 405);
     client.ask(make("d/e/")).await.unwrap();
 
-    assert_eq!(names(&client, "c").await, ["x/y"]);
+    assert_eq!(client.names("c").await, ["x/y"]);
     assert_eq!(status(client.get("c", "d/").await), 404);
-    assert_eq!(counted(&client, "c").await, (1, 1));
+    assert_eq!(client.counted("c").await, (1, 1));
     assert_eq!(status(client.delete("c", "d/").await), 409);
     assert_eq!(status(client.delete("c", "x/").await), 409);
     assert_eq!(status(client.delete("c", "none/").await), 404);
@@ -81,18 +67,18 @@ async fn a_directory_is_moved_with_all_that_lies_in_it() {
     .await;
     client.make_directory("c", "a/empty/").await.unwrap();
     assert!(!client.rename(("c", "a/"), ("c", "x/y/")).await.unwrap());
-    assert_eq!(names(&client, "c").await, ["ab", "x/y/", "x/y/b/1", "x/y/b/2/3"]);
+    assert_eq!(client.names("c").await, ["ab", "x/y/", "x/y/b/1", "x/y/b/2/3"]);
     assert_eq!(client.get("c", "x/y/b/2/3").await.unwrap().1, "22");
     assert_eq!(status(client.get("c", "a/b/1").await), 404);
-    assert_eq!(counted(&client, "c").await, (4, 7));
+    assert_eq!(client.counted("c").await, (4, 7));
 
     client.make_container("k").await.unwrap();
     assert!(!client.rename(("c", "x/y/"), ("k", "z/")).await.unwrap());
     assert_eq!(
-        (counted(&client, "c").await, counted(&client, "k").await),
+        (client.counted("c").await, client.counted("k").await),
         ((1, 1), (3, 6))
     );
-    assert_eq!(names(&client, "k").await, ["z/", "z/b/1", "z/b/2/3"]);
+    assert_eq!(client.names("k").await, ["z/", "z/b/1", "z/b/2/3"]);
     assert_eq!(client.head_account().await.unwrap().objects, 4);
     client.delete("k", "z/empty/").await.unwrap();
     client.server.close().await.unwrap();
@@ -135,16 +121,16 @@ async fn a_move_replaces_and_never_merges() {
         }
     }
     assert!(client.rename(("c", "a/"), ("c", "b/")).await.unwrap());
-    assert_eq!(names(&client, "c").await, ["b/1", "o"]);
-    assert_eq!(counted(&client, "c").await, (2, 5));
+    assert_eq!(client.names("c").await, ["b/1", "o"]);
+    assert_eq!(client.counted("c").await, (2, 5));
     assert!(client.rename(("c", "o"), ("k", "p")).await.unwrap());
     assert_eq!(client.get("k", "p").await.unwrap().1, "4444");
     assert_eq!(
-        (counted(&client, "c").await, counted(&client, "k").await),
+        (client.counted("c").await, client.counted("k").await),
         ((1, 1), (1, 4))
     );
     assert!(!client.rename(("k", "p"), ("k", "q/r")).await.unwrap());
-    assert_eq!(names(&client, "k").await, ["q/r"]);
+    assert_eq!(client.names("k").await, ["q/r"]);
     client.server.close().await.unwrap();
     assert_eq!(
         world.mirror.objects(),
@@ -170,8 +156,8 @@ async fn a_directory_is_removed_with_all_that_lies_in_it() {
     assert_eq!(status(client.remove_directory("c", "a").await), 400);
     assert_eq!(status(client.remove_directory("c", "b/").await), 404);
     assert_eq!(client.remove_directory("c", "a/").await.unwrap(), (3, 6));
-    assert_eq!(names(&client, "c").await, ["b"]);
-    assert_eq!(counted(&client, "c").await, (1, 4));
+    assert_eq!(client.names("c").await, ["b"]);
+    assert_eq!(client.counted("c").await, (1, 4));
     assert_eq!(status(client.remove_directory("c", "a/").await), 404);
     client.delete("c", "b").await.unwrap();
     client.remove_container("c").await.unwrap();
@@ -207,7 +193,7 @@ async fn what_cannot_be_moved_stays() {
     let elsewhere = fs::Move {
         source: path("c", "a/"),
         destination: common::functional::object::Path {
-            account: common::name::AccountName::new("AUTH_other").unwrap(),
+            account: other_account(),
             ..path("c", "a/")
         },
         overwrite: true,
@@ -220,7 +206,7 @@ async fn what_cannot_be_moved_stays() {
     assert_eq!(status(client.rename(("c", "o"), ("c", "a/b/1")).await), 403);
     assert_eq!(status(client.remove_directory("c", "a/").await), 403);
     client.set_state("c", "a/b/1", State::Enable).await.unwrap();
-    assert_eq!(counted(&client, "c").await, (3, 3));
+    assert_eq!(client.counted("c").await, (3, 3));
     client.delete("c", &long).await.unwrap();
     // The longest name there ever was is remembered, so it is looked what is there now.
     client
@@ -268,13 +254,13 @@ async fn without_the_mirror_only_what_needs_no_totals_goes_on() {
         ],
     )
     .await;
-    assert_eq!(names(&client, "c").await.len(), 4);
+    assert_eq!(client.names("c").await.len(), 4);
     world.mirror.set_away(true);
     client.rename(("c", "a/"), ("c", "x/y/")).await.unwrap();
     client.rename(("c", "o"), ("c", "p")).await.unwrap();
     client.make_directory("c", "d/").await.unwrap();
     client.rename(("c", "x/"), ("c", "d/")).await.unwrap();
-    let before = names(&client, "c").await;
+    let before = client.names("c").await;
     assert_eq!(before, ["b/2", "d/y/1", "p"]);
     for (from, to) in [
         (("c", "b/"), ("c", "d/y/")),
@@ -299,12 +285,12 @@ async fn without_the_mirror_only_what_needs_no_totals_goes_on() {
         marker: None,
     };
     assert_eq!(status(client.ask(tree()).await), 503);
-    assert_eq!(names(&client, "c").await, before);
+    assert_eq!(client.names("c").await, before);
     world.mirror.set_away(false);
     crate::until(async || client.remove_directory("c", "b/").await.is_ok()).await;
     let shown = client.ask(tree()).await.unwrap();
     assert_eq!((shown.objects, shown.bytes), (2, 2));
-    assert_eq!(names(&client, "c").await, ["d/y/1", "p"]);
+    assert_eq!(client.names("c").await, ["d/y/1", "p"]);
 }
 
 #[tokio::test]
@@ -333,13 +319,13 @@ async fn a_move_takes_no_more_than_there_is_room_for() {
     assert_eq!(status(client.rename(("c", "a/"), ("k", "b/")).await), 413);
     assert_eq!(status(client.rename(("c", "o"), ("k", "b")).await), 413);
     assert_eq!(
-        (counted(&client, "c").await, counted(&client, "k").await),
+        (client.counted("c").await, client.counted("k").await),
         ((2, 8), (2, 6))
     );
     client.rename(("c", "o"), ("k", "x")).await.unwrap();
     client.rename(("c", "a/"), ("k", "d/")).await.unwrap();
     assert_eq!(
-        (counted(&client, "c").await, counted(&client, "k").await),
+        (client.counted("c").await, client.counted("k").await),
         ((0, 0), (2, 8))
     );
     assert_eq!(status(client.put("k", "z", "1").await), 413);

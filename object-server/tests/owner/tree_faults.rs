@@ -7,7 +7,6 @@ use object_server::failure_point::Failure;
 
 use crate::World;
 use crate::client::Client;
-use crate::tree::counted;
 use crate::tree_model::Model;
 
 /// Every named place on the way of a tree operation.
@@ -107,7 +106,7 @@ async fn shown(client: &Client, at: &str) -> BTreeMap<(String, String), String> 
         }
         let held = (listing.len() as u64, bytes);
         assert_eq!(
-            counted(client, container).await,
+            client.counted(container).await,
             held,
             "{at}: the counters of {container}"
         );

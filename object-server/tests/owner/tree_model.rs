@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use crate::World;
 use crate::client::{Client, account, container_name, path};
-use crate::tree::counted;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -225,7 +224,7 @@ async fn check(client: &Client, model: &Model, step: &Step) {
         assert_eq!(listing, expected, "the listing of {name} after {step:?}");
         let held = (expected.len() as u64, expected.values().sum());
         assert_eq!(
-            counted(client, name).await,
+            client.counted(name).await,
             held,
             "the counters of {name} after {step:?}"
         );

@@ -10,7 +10,6 @@ use common::functional::{fs, object};
 
 use crate::World;
 use crate::client::{Client, path};
-use crate::tree::counted;
 
 const OBJECTS: usize = 30;
 const MOVES: usize = 60;
@@ -153,7 +152,7 @@ fn no_acknowledged_write_is_lost_beside_moves() {
             for container in ["c", "k"] {
                 let listing = client.list(container).await.unwrap();
                 let bytes = listing.iter().map(|(_, bytes)| bytes).sum();
-                assert_eq!(counted(&client, container).await, (listing.len() as u64, bytes));
+                assert_eq!(client.counted(container).await, (listing.len() as u64, bytes));
                 for (name, _) in listing {
                     let data = client.get(container, &name).await.unwrap().1;
                     let last = name.rsplit('/').next().unwrap().to_owned();
