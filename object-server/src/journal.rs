@@ -29,7 +29,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Action, Entry, Footprint, Kind, Record};
+pub use entry::{Action, Attachment, Detachment, Entry, Footprint, Kind, Move, Record};
 pub use error::JournalError;
 pub use replay::Replay;
 use reserve::Reserve;

@@ -243,11 +243,14 @@ impl Owner {
             seq,
         };
         let mut shown = shown(account, change, path, record);
-        if let Kind::Moved { to, .. } | Kind::Attached { to, .. } = &entry.kind {
-            shown.destination = shown.account.as_ref().map(|account| full_name(account, to));
-        }
-        if let Kind::Attached { source, .. } = &entry.kind {
-            shown.path = source.to_string();
+        let full = |path| shown.account.as_ref().map(|account| full_name(account, path));
+        match &entry.kind {
+            Kind::Moved { what, .. } => shown.destination = full(&what.to),
+            Kind::Attached { what, .. } => {
+                shown.destination = full(&what.to);
+                shown.path = what.source.to_string();
+            }
+            _ => {}
         }
         Some(shown)
     }

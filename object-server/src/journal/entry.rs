@@ -61,20 +61,11 @@ pub enum Kind {
     },
     /// An object, or a directory with all that lies in it, is about to get another name.
     Moving {
-        /// The operation; what it replaces lies in the trash under this number.
+        /// The operation; what is replaced lies in the trash under this number.
         id: WriteId,
-        /// What it is called.
-        from: NodePath,
-        /// What it will be called.
-        to: NodePath,
-        /// What storage knows it by, wherever it is.
-        identity: u64,
-        /// What it adds to the counters of the container that it is in. Zeroes, when it stays in its container.
-        moved: Footprint,
-        /// The same of what it replaces.
-        replaced: Footprint,
-        /// The record of it, should it succeed.
-        record: Arc<Record>,
+        /// What is moved where.
+        #[serde(flatten)]
+        what: Move,
     },
     /// It has that name, and that is durable.
     Moved {
@@ -82,31 +73,17 @@ pub enum Kind {
         id: WriteId,
         /// Its place in the account's order. A moved object takes this one and the next.
         seq: u64,
-        /// What it was called.
-        from: NodePath,
-        /// What it is called.
-        to: NodePath,
-        /// What storage knows it by, wherever it is.
-        identity: u64,
-        /// As in `Moving`.
-        moved: Footprint,
-        /// As in `Moving`.
-        replaced: Footprint,
-        /// Who did what.
-        record: Arc<Record>,
+        /// What was moved where.
+        #[serde(flatten)]
+        what: Move,
     },
     /// A directory is about to be moved to the trash.
     Detaching {
         /// The operation, and the directory's name in the trash.
         id: WriteId,
-        /// What it is called.
-        path: NodePath,
-        /// What storage knows it by, also in the trash.
-        identity: u64,
-        /// What it adds to the counters of its container.
-        removed: Footprint,
-        /// The record of it, should it succeed.
-        record: Arc<Record>,
+        /// What is removed.
+        #[serde(flatten)]
+        what: Detachment,
     },
     /// It is in the trash, and that is durable.
     Detached {
@@ -114,33 +91,17 @@ pub enum Kind {
         id: WriteId,
         /// Its place in the account's order.
         seq: u64,
-        /// What it was called.
-        path: NodePath,
-        /// What storage knows it by, also in the trash.
-        identity: u64,
-        /// What it added to the counters of its container.
-        removed: Footprint,
-        /// Who did what.
-        record: Arc<Record>,
+        /// What was removed.
+        #[serde(flatten)]
+        what: Detachment,
     },
     /// A directory that was built apart is about to get its place in the tree.
     Attaching {
-        /// What it was built under; what it replaces lies in the trash under this number.
+        /// What it was built under; what is replaced lies in the trash under this number.
         id: WriteId,
-        /// What it is a copy of, as the record names that.
-        source: Arc<str>,
-        /// What it will be called.
-        to: NodePath,
-        /// What storage knows it by, wherever it is.
-        identity: u64,
-        /// What it adds to the counters of its container.
-        added: Footprint,
-        /// The same of what it replaces.
-        replaced: Footprint,
-        /// No name in it is longer, in bytes.
-        longest: usize,
-        /// The record of it, should it succeed.
-        record: Arc<Record>,
+        /// What comes where.
+        #[serde(flatten)]
+        what: Attachment,
     },
     /// It is there, and that is durable.
     Attached {
@@ -148,21 +109,59 @@ pub enum Kind {
         id: WriteId,
         /// Its place in the account's order.
         seq: u64,
-        /// As in `Attaching`.
-        source: Arc<str>,
-        /// What it is called.
-        to: NodePath,
-        /// What storage knows it by, wherever it is.
-        identity: u64,
-        /// As in `Attaching`.
-        added: Footprint,
-        /// As in `Attaching`.
-        replaced: Footprint,
-        /// As in `Attaching`.
-        longest: usize,
-        /// Who did what.
-        record: Arc<Record>,
+        /// What came where.
+        #[serde(flatten)]
+        what: Attachment,
     },
+}
+
+/// Another name for an object, or for a directory with all that lies in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Move {
+    /// What it is called before.
+    pub from: NodePath,
+    /// What it is called then.
+    pub to: NodePath,
+    /// What storage knows it by, wherever it is.
+    pub identity: u64,
+    /// What it adds to the counters of the container that it is in. Zeroes, when it stays in its container.
+    pub moved: Footprint,
+    /// The same of what it replaces.
+    pub replaced: Footprint,
+    /// Who does what; the record of it, should it succeed.
+    pub record: Arc<Record>,
+}
+
+/// The end of a directory with all that lies in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detachment {
+    /// What it is called.
+    pub path: NodePath,
+    /// What storage knows it by, also in the trash.
+    pub identity: u64,
+    /// What it adds to the counters of its container.
+    pub removed: Footprint,
+    /// As of a move.
+    pub record: Arc<Record>,
+}
+
+/// The first name of a directory that was built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// What it is a copy of, as the record names that.
+    pub source: Arc<str>,
+    /// What it is called then.
+    pub to: NodePath,
+    /// What storage knows it by, wherever it is.
+    pub identity: u64,
+    /// What it adds to the counters of its container.
+    pub added: Footprint,
+    /// The same of what it replaces.
+    pub replaced: Footprint,
+    /// No name in it is longer, in bytes.
+    pub longest: usize,
+    /// As of a move.
+    pub record: Arc<Record>,
 }
 
 impl Kind {
@@ -185,14 +184,10 @@ impl Kind {
         match self {
             Self::Commit {
                 seq, path, record, ..
-            }
-            | Self::Detached {
-                seq, path, record, ..
             } => Some((*seq, path, record)),
-            Self::Moved {
-                seq, from, record, ..
-            } => Some((*seq, from, record)),
-            Self::Attached { seq, to, record, .. } => Some((*seq, to, record)),
+            Self::Moved { seq, what, .. } => Some((*seq, &what.from, &what.record)),
+            Self::Detached { seq, what, .. } => Some((*seq, &what.path, &what.record)),
+            Self::Attached { seq, what, .. } => Some((*seq, &what.to, &what.record)),
             _ => None,
         }
     }

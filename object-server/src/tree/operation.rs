@@ -9,7 +9,7 @@ use common::Error;
 use common::functional::mirror::Node;
 
 use crate::engine::EngineError;
-use crate::journal::{Entry, Footprint, Kind, Position, Record};
+use crate::journal::{Attachment, Detachment, Entry, Footprint, Kind, Move, Position, Record};
 use crate::node::{NodePath, WriteId};
 use crate::owner::{Account, Owner};
 use crate::tree::Rename;
@@ -38,6 +38,13 @@ pub(crate) struct Built {
     pub(crate) longest: usize,
 }
 
+/// The same, as an entry tells it.
+enum Told {
+    Move(Move),
+    Detachment(Detachment),
+    Attachment(Attachment),
+}
+
 /// An operation that was announced and neither made nor given up. While it lives, the journal keeps the announcement.
 #[derive(Debug)]
 pub(crate) struct Announced {
@@ -53,144 +60,33 @@ pub(crate) struct Announced {
 impl Operation {
     /// What an entry announces, or says that it was made.
     pub(crate) fn of(kind: Kind) -> Option<Self> {
-        Some(match kind {
-            Kind::Moving {
-                from,
-                to,
-                identity,
-                moved,
-                replaced,
-                record,
-                ..
-            }
-            | Kind::Moved {
-                from,
-                to,
-                identity,
-                moved,
-                replaced,
-                record,
-                ..
-            } => Self {
-                rename: Rename {
-                    from: Some(from),
-                    to: Some(to),
-                },
-                identity,
-                moved,
-                replaced,
-                built: None,
-                record,
-            },
-            Kind::Detaching {
-                path,
-                identity,
-                removed,
-                record,
-                ..
-            }
-            | Kind::Detached {
-                path,
-                identity,
-                removed,
-                record,
-                ..
-            } => Self {
-                rename: Rename {
-                    from: Some(path),
-                    to: None,
-                },
-                identity,
-                moved: removed,
-                replaced: Footprint::default(),
-                built: None,
-                record,
-            },
-            Kind::Attaching { .. } | Kind::Attached { .. } => return Self::of_build(kind),
-            Kind::Begin { .. } | Kind::Commit { .. } | Kind::Abort { .. } => return None,
-        })
-    }
-
-    /// The same of a directory that was built.
-    fn of_build(kind: Kind) -> Option<Self> {
         match kind {
-            Kind::Attaching {
-                source,
-                to,
-                identity,
-                added,
-                replaced,
-                longest,
-                record,
-                ..
-            }
-            | Kind::Attached {
-                source,
-                to,
-                identity,
-                added,
-                replaced,
-                longest,
-                record,
-                ..
-            } => Some(Self {
-                rename: Rename {
-                    from: None,
-                    to: Some(to),
-                },
-                identity,
-                moved: added,
-                replaced,
-                built: Some(Built { source, longest }),
-                record,
-            }),
-            _ => None,
+            Kind::Moving { what, .. } | Kind::Moved { what, .. } => Some(what.into()),
+            Kind::Detaching { what, .. } | Kind::Detached { what, .. } => Some(what.into()),
+            Kind::Attaching { what, .. } | Kind::Attached { what, .. } => Some(what.into()),
+            Kind::Begin { .. } | Kind::Commit { .. } | Kind::Abort { .. } => None,
         }
     }
 
     /// The entry that announces it; `None`: it is no operation.
     fn announcement(&self, id: WriteId) -> Option<Kind> {
-        let Self {
-            rename,
-            identity,
-            moved,
-            replaced,
-            built,
-            record,
-        } = self.clone();
-        Some(match (rename.from, rename.to, built) {
-            (Some(from), Some(to), _) => Kind::Moving {
-                id,
-                from,
-                to,
-                identity,
-                moved,
-                replaced,
-                record,
-            },
-            (Some(path), None, _) => Kind::Detaching {
-                id,
-                path,
-                identity,
-                removed: moved,
-                record,
-            },
-            (None, Some(to), Some(Built { source, longest })) => Kind::Attaching {
-                id,
-                source,
-                to,
-                identity,
-                added: moved,
-                replaced,
-                longest,
-                record,
-            },
-            (None, ..) => return None,
+        Some(match self.clone().told()? {
+            Told::Move(what) => Kind::Moving { id, what },
+            Told::Detachment(what) => Kind::Detaching { id, what },
+            Told::Attachment(what) => Kind::Attaching { id, what },
         })
     }
 
     /// The entry that says that it was made; `None`: it is no operation.
     pub(crate) fn end(&self, id: WriteId, seq: u64) -> Option<Kind> {
+        Some(match self.clone().told()? {
+            Told::Move(what) => Kind::Moved { id, seq, what },
+            Told::Detachment(what) => Kind::Detached { id, seq, what },
+            Told::Attachment(what) => Kind::Attached { id, seq, what },
+        })
+    }
+
+    fn told(self) -> Option<Told> {
         let Self {
             rename,
             identity,
@@ -198,29 +94,23 @@ impl Operation {
             replaced,
             built,
             record,
-        } = self.clone();
-        Some(match (rename.from, rename.to, built) {
-            (Some(from), Some(to), _) => Kind::Moved {
-                id,
-                seq,
+        } = self;
+        match (rename.from, rename.to, built) {
+            (Some(from), Some(to), _) => Some(Told::Move(Move {
                 from,
                 to,
                 identity,
                 moved,
                 replaced,
                 record,
-            },
-            (Some(path), None, _) => Kind::Detached {
-                id,
-                seq,
+            })),
+            (Some(path), None, _) => Some(Told::Detachment(Detachment {
                 path,
                 identity,
                 removed: moved,
                 record,
-            },
-            (None, Some(to), Some(Built { source, longest })) => Kind::Attached {
-                id,
-                seq,
+            })),
+            (None, Some(to), Some(Built { source, longest })) => Some(Told::Attachment(Attachment {
                 source,
                 to,
                 identity,
@@ -228,9 +118,9 @@ impl Operation {
                 replaced,
                 longest,
                 record,
-            },
-            (None, ..) => return None,
-        })
+            })),
+            (None, ..) => None,
+        }
     }
 
     /// No name in a directory that was built is longer.
@@ -244,6 +134,57 @@ impl Operation {
         let taken = self.rename.to.iter();
         left.map(|from| (from, Some(self.moved), None))
             .chain(taken.map(|to| (to, Some(self.replaced), Some(self.moved))))
+    }
+}
+
+impl From<Move> for Operation {
+    fn from(told: Move) -> Self {
+        Self {
+            rename: Rename {
+                from: Some(told.from),
+                to: Some(told.to),
+            },
+            identity: told.identity,
+            moved: told.moved,
+            replaced: told.replaced,
+            built: None,
+            record: told.record,
+        }
+    }
+}
+
+impl From<Detachment> for Operation {
+    fn from(told: Detachment) -> Self {
+        Self {
+            rename: Rename {
+                from: Some(told.path),
+                to: None,
+            },
+            identity: told.identity,
+            moved: told.removed,
+            replaced: Footprint::default(),
+            built: None,
+            record: told.record,
+        }
+    }
+}
+
+impl From<Attachment> for Operation {
+    fn from(told: Attachment) -> Self {
+        Self {
+            rename: Rename {
+                from: None,
+                to: Some(told.to),
+            },
+            identity: told.identity,
+            moved: told.added,
+            replaced: told.replaced,
+            built: Some(Built {
+                source: told.source,
+                longest: told.longest,
+            }),
+            record: told.record,
+        }
     }
 }
 

@@ -104,46 +104,79 @@ fn any_tree_operation() -> impl Strategy<Value = Kind> {
         (any::<u64>(), any::<u64>()),
         (footprint(), footprint()),
         any_record(),
-        0..4_u8,
+        0..6_u8,
     );
     parts.prop_map(
-        |(id, (from, to), (seq, identity), (moved, replaced), record, kind)| match kind {
-            0 => Kind::Moving {
-                id,
+        |(id, (from, to), (seq, identity), (moved, replaced), record, kind)| {
+            let detachment = Detachment {
+                path: from.clone(),
+                identity,
+                removed: moved,
+                record: Arc::clone(&record),
+            };
+            let attachment = Attachment {
+                source: Arc::clone(&record.transaction_id),
+                to: to.clone(),
+                identity,
+                added: moved,
+                replaced,
+                longest: 1024,
+                record: Arc::clone(&record),
+            };
+            let renaming = Move {
                 from,
                 to,
                 identity,
                 moved,
                 replaced,
                 record,
-            },
-            1 => Kind::Moved {
-                id,
-                seq,
-                from,
-                to,
-                identity,
-                moved,
-                replaced,
-                record,
-            },
-            2 => Kind::Detaching {
-                id,
-                path: from,
-                identity,
-                removed: moved,
-                record,
-            },
-            _ => Kind::Detached {
-                id,
-                seq,
-                path: from,
-                identity,
-                removed: moved,
-                record,
-            },
+            };
+            match kind {
+                0 => Kind::Moving { id, what: renaming },
+                1 => Kind::Moved {
+                    id,
+                    seq,
+                    what: renaming,
+                },
+                2 => Kind::Detaching { id, what: detachment },
+                3 => Kind::Detached {
+                    id,
+                    seq,
+                    what: detachment,
+                },
+                4 => Kind::Attaching { id, what: attachment },
+                _ => Kind::Attached {
+                    id,
+                    seq,
+                    what: attachment,
+                },
+            }
         },
     )
+}
+
+#[test]
+fn an_operation_stands_in_the_file_as_one_map() {
+    let moved = Footprint { objects: 1, bytes: 5 };
+    let what = Detachment {
+        path: NodePath::Account,
+        identity: 7,
+        removed: moved,
+        record: Arc::new(record()),
+    };
+    let kind = Kind::Detached {
+        id: WriteId(1),
+        seq: 2,
+        what,
+    };
+    let bytes = frame::encode(&Entry { account_id: 3, kind }).unwrap();
+    let entry: serde_json::Value = rmp_serde::from_slice(&bytes[8..]).unwrap();
+    let mut map = entry["kind"]["detached"].clone();
+    map["record"].take();
+    let expected = serde_json::json!({
+        "id": 1, "seq": 2, "path": "account", "identity": 7, "removed": {"objects": 1, "bytes": 5}, "record": null,
+    });
+    assert_eq!(map, expected);
 }
 
 proptest! {
