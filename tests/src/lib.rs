@@ -11,6 +11,7 @@ pub mod load;
 pub mod log;
 pub mod mariadb;
 pub mod mixed_load;
+pub mod planner;
 pub mod process;
 pub mod program;
 pub mod raw;

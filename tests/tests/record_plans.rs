@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::mariadb::MariaDb;
-use integration_tests::server::{ADMIN_PASSWORD, DATABASE_SETTING};
+use integration_tests::planner::{Planner, sqlite, sqlite_steps};
+use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Database, Server};
-use sqlx::mysql::MySqlConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection, Row as _};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,15 +47,10 @@ async fn ask(admin: &Client) {
 }
 
 /// The statements that MariaDB was asked to prepare, by their beginnings.
-async fn prepared(log: &mut MySqlConnection) -> BTreeMap<&'static str, String> {
-    let texts = "SELECT CAST(argument AS CHAR) FROM mysql.general_log WHERE command_type = 'Prepare'";
-    let texts: Vec<String> = sqlx::query_scalar(texts)
-        .fetch_all(log)
-        .await
-        .expect("the log can be read");
+async fn prepared(planner: &mut Planner) -> BTreeMap<&'static str, String> {
     let is_page = |text: &&String| text.contains("FROM record WHERE") && text.ends_with("LIMIT ?");
     let mut pages = BTreeMap::new();
-    for text in texts.iter().filter(is_page) {
+    for text in planner.prepared().await.iter().filter(is_page) {
         let form = PAGES.iter().find(|(_, form, _)| text.contains(form));
         let (_, form, _) = form.unwrap_or_else(|| panic!("nobody has thought about the plan of: {text}"));
         pages.insert(*form, text.clone());
@@ -64,7 +58,7 @@ async fn prepared(log: &mut MySqlConnection) -> BTreeMap<&'static str, String> {
     pages
 }
 
-async fn check_plan(connection: &mut MySqlConnection, statement: &str, index: &str) {
+async fn check_plan(planner: &mut Planner, statement: &str, index: &str) {
     let mut query = sqlx::query(AssertSqlSafe(format!("EXPLAIN {statement}")));
     if statement.contains("path_key =") || statement.contains("result =") {
         query = query.bind(7_i64);
@@ -80,27 +74,17 @@ async fn check_plan(connection: &mut MySqlConnection, statement: &str, index: &s
         .bind(i64::MAX)
         .bind(i64::MAX)
         .bind(100_i64);
-    let rows = query.fetch_all(connection).await;
-    let rows = rows.unwrap_or_else(|error| panic!("{statement}: {error}"));
-    let word = |column: &str| {
-        let value: Option<String> = rows[0].get_unchecked(column);
-        value.unwrap_or_default()
-    };
-    let said = format!("{} {} {}", word("type"), word("key"), word("Extra"));
-    assert_eq!(rows.len(), 1, "{statement}: {said}");
+    let step = planner.step(query, statement).await;
     assert!(
-        ["range", "ref"].contains(&word("type").as_str()),
-        "{statement}: {said}"
+        ["range", "ref"].contains(&step.kind.as_str()),
+        "{statement}: {step:?}"
     );
-    assert_eq!(word("key"), index, "{statement}: {said}");
-    assert!(!word("Extra").contains("filesort"), "{statement}: {said}");
+    assert_eq!(step.key, index, "{statement}: {step:?}");
+    assert!(!step.extra.contains("filesort"), "{statement}: {step:?}");
 }
 
 async fn check_plan_of_sqlite(connection: &mut SqliteConnection, statement: &str, index: &str) {
-    let text = format!("EXPLAIN QUERY PLAN {statement}");
-    let plan = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await;
-    let plan = plan.unwrap_or_else(|error| panic!("{statement}: {error}"));
-    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    let steps = sqlite_steps(connection, statement).await;
     let wanted = match index {
         "PRIMARY" => "SEARCH record USING PRIMARY KEY (time>? AND time<?)".to_owned(),
         index => format!("SEARCH record USING INDEX {index} ("),
@@ -114,22 +98,13 @@ async fn check_plan_of_sqlite(connection: &mut SqliteConnection, statement: &str
 
 #[tokio::test]
 async fn a_page_of_records_is_one_range_of_one_index() {
-    let mariadb = MariaDb::start().await;
-    let options: MySqlConnectOptions = mariadb.url().parse().expect("it is a URL");
-    let mut connection = options.connect().await.expect("MariaDB runs");
-    let log =
-        "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON, GLOBAL innodb_stats_auto_recalc = OFF";
-    connection.execute(log).await.expect("root may");
-    let server = Server::builder()
-        .database(Database::Sqlite)
-        .variable(DATABASE_SETTING, &mariadb.url())
-        .start()
-        .await;
+    let mut planner = Planner::start().await;
+    let server = planner.server().start().await;
     let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
     let statements = timeout(PATIENCE, async {
         loop {
             ask(&admin).await;
-            let statements = prepared(&mut connection).await;
+            let statements = prepared(&mut planner).await;
             if statements.len() == PAGES.len() {
                 return statements;
             }
@@ -138,18 +113,21 @@ async fn a_page_of_records_is_one_range_of_one_index() {
     let statements = statements.await.expect("every kind of page is read");
 
     // The statistics are those of few rows first, then of many.
-    connection.execute(GROW).await.expect("rows can be inserted");
+    planner
+        .connection
+        .execute(GROW)
+        .await
+        .expect("rows can be inserted");
     for statistics in ["SELECT 1", "ANALYZE TABLE record"] {
-        connection.execute(statistics).await.expect("root may");
+        planner.connection.execute(statistics).await.expect("root may");
         for (_, form, index) in PAGES {
-            check_plan(&mut connection, &statements[form], index).await;
+            check_plan(&mut planner, &statements[form], index).await;
         }
     }
 
     let on_sqlite = Server::builder().database(Database::Sqlite).start().await;
     on_sqlite.tester().await.put("c", "").await.expect(201);
-    let options = SqliteConnectOptions::new().filename(on_sqlite.data().join("stobj.sqlite"));
-    let mut sqlite = options.connect().await.expect("the server has made the file");
+    let mut sqlite = sqlite(&on_sqlite).await;
     for (_, form, index) in PAGES {
         check_plan_of_sqlite(&mut sqlite, &statements[form], index).await;
     }
