@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::body::{Body, BoxError};
+use futures::stream;
 use http::{HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -144,6 +145,15 @@ impl Client {
         self.request(Method::PUT, path).body(body)
     }
 
+    /// `PUT` of so many bytes, in three chunks and without saying how many they are.
+    pub fn put_chunked(&self, path: &str, bytes: usize) -> Request {
+        let data = Bytes::from(vec![b'c'; bytes]);
+        let chunks = data.chunks(1 + bytes / 3).map(Bytes::copy_from_slice);
+        let chunks: Vec<_> = chunks.map(Ok::<_, std::io::Error>).collect();
+        let put = self.request(Method::PUT, path);
+        put.streamed(Body::from_stream(stream::iter(chunks)))
+    }
+
     /// `POST` without a body
     pub fn post(&self, path: &str) -> Request {
         self.request(Method::POST, path)
@@ -164,6 +174,24 @@ impl Client {
         let method = Method::from_bytes(b"COPY").expect("COPY is a method");
         let destination = utf8_percent_encode(destination, &PATH).to_string();
         self.request(method, path).header("destination", &destination)
+    }
+
+    /// `MOVE` to `destination`, given unescaped.
+    pub fn rename(&self, path: &str, destination: &str) -> Request {
+        let method = Method::from_bytes(b"MOVE").expect("MOVE is a method");
+        let destination = utf8_percent_encode(destination, &PATH).to_string();
+        self.request(method, path).header("destination", &destination)
+    }
+
+    /// `MKCOL`
+    pub fn make_directory(&self, path: &str) -> Request {
+        let method = Method::from_bytes(b"MKCOL").expect("MKCOL is a method");
+        self.request(method, path)
+    }
+
+    /// `DELETE` of a directory with all that lies in it.
+    pub fn remove_directory(&self, path: &str) -> Request {
+        self.delete(path).query("recursive", "true")
     }
 
     /// A listing in JSON: of a container, or of the account when `path` is empty.

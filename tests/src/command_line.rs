@@ -1,4 +1,4 @@
-//! The subcommands for users, run as a person or a script runs them.
+//! The subcommands, run as a person or a script runs them.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::program;
-use crate::server::Server;
+use crate::server::{ADMIN_PASSWORD, Server};
 
 /// `stobj …` in the name of a user.
 #[derive(Clone, Debug)]
@@ -34,6 +34,11 @@ impl CommandLine {
     /// Of `test:tester`.
     pub fn of(server: &Server) -> Self {
         Self::at(&server.auth_url(), "test:tester", "testing")
+    }
+
+    /// Of the administrator.
+    pub fn of_administrator(server: &Server) -> Self {
+        Self::at(&server.auth_url(), "admin:admin", ADMIN_PASSWORD)
     }
 
     /// Of anybody, who logs in there.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chance;
 pub mod client;
 pub mod cluster;
 pub mod command_line;
@@ -20,6 +21,7 @@ pub mod response;
 pub mod server;
 pub mod tree_worker;
 
+pub use chance::Chance;
 pub use client::Client;
 pub use cluster::{Cluster, Socket};
 pub use command_line::CommandLine;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use http::Method;
 use tokio::time::Instant;
 
 use crate::{Client, Response, Server};
@@ -206,12 +205,8 @@ impl Worker {
     }
 
     async fn renamed(&mut self, from: &str, to: &str) {
-        let method = Method::from_bytes(b"MOVE").expect("a method");
-        let destination = self.path(to).replace(' ', "%20");
-        let rename = self.client.request(method, &self.path(from));
-        self.timed("MOVE", rename.header("destination", &destination))
-            .await
-            .expect(201);
+        let rename = self.client.rename(&self.path(from), &self.path(to));
+        self.timed("MOVE", rename).await.expect(201);
     }
 
     async fn check_listings(&mut self) {

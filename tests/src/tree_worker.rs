@@ -8,14 +8,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Request;
-use crate::{Client, Response};
+use crate::{Chance, Client, Response};
 
 /// What lies in a worker's containers: contents by `container/name`.
 pub type Contents = BTreeMap<String, Vec<u8>>;
-
-/// Of all numbers of so many, one after the other, in an order that looks random and is the same each time.
-#[derive(Clone, Copy, Debug)]
-pub struct Chance(u64);
 
 /// A client with two containers of its own, which it changes one request at a time.
 #[derive(Debug)]
@@ -54,21 +50,6 @@ struct Step {
     expected: Vec<u16>,
     /// Whether it is done only when the job has ended that it is answered with.
     is_job: bool,
-}
-
-impl Chance {
-    /// Beginning at `seed`.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
-    }
 }
 
 impl TreeWorker {

@@ -15,15 +15,6 @@ fn copy(client: &Client, from: &str, to: &str) -> Request {
     request.header("depth", "infinity")
 }
 
-fn rename(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.request(Method::from_bytes(b"MOVE").unwrap(), from);
-    request.header("destination", to)
-}
-
-fn make_directory(client: &Client, path: &str) -> Request {
-    client.request(Method::from_bytes(b"MKCOL").unwrap(), path)
-}
-
 async fn store() -> (Server, Client) {
     let server = Server::start().await;
     let client = server.tester().await;
@@ -83,7 +74,7 @@ async fn a_directory_is_copied_with_all_that_lies_in_it() {
     let later = "4000000000";
     let put = client.put("c/d/later", "").header("x-delete-at", later);
     put.await.expect(201);
-    make_directory(&client, "c/d/empty/").await.expect(201);
+    client.make_directory("c/d/empty/").await.expect(201);
     let job = ended(&client, copy(&client, "c/d/", "c/x/y z/")).await;
     assert_eq!(
         (&job["state"], &job["kind"], &job["done"], &job["errors"]),
@@ -98,7 +89,7 @@ async fn a_directory_is_copied_with_all_that_lies_in_it() {
     }
     let head = client.head("c/x/y z/later").await.expect(200);
     head.expect_header("x-delete-at", later);
-    make_directory(&client, "c/x/y z/empty/").await.expect(405);
+    client.make_directory("c/x/y z/empty/").await.expect(405);
     let names = [
         "d",
         "d/",
@@ -224,7 +215,7 @@ paths = ["AUTH_test/c/d/e/secret", "AUTH_test/c/t/kept"]
 async fn directories_and_objects_move_between_accounts() {
     let (server, client) = store().await;
     fill(&client, &["d/a", "d/e/b", "d/", "o"]).await;
-    make_directory(&client, "c/d/empty/").await.expect(201);
+    client.make_directory("c/d/empty/").await.expect(201);
     let other = server.login("test2:tester2", "testing2").await;
     other
         .put("k", "")
@@ -232,21 +223,21 @@ async fn directories_and_objects_move_between_accounts() {
         .await
         .expect(201);
     let there = |request: Request| request.header("destination-account", "AUTH_test2");
-    there(rename(&client, "c/d/", "missing/n/")).await.expect(403);
-    let job = ended(&client, there(rename(&client, "c/d/", "k/n/"))).await;
+    there(client.rename("c/d/", "missing/n/")).await.expect(403);
+    let job = ended(&client, there(client.rename("c/d/", "k/n/"))).await;
     assert_eq!(
         (&job["state"], &job["kind"]),
         (&json!("done"), &json!("move")),
         "{job}"
     );
-    let job = ended(&client, there(rename(&client, "c/o", "k/p"))).await;
+    let job = ended(&client, there(client.rename("c/o", "k/p"))).await;
     assert_eq!(job["state"], "done", "{job}");
     expect_names(&client, "c", &[]).await;
     expect_names(&other, "k", &["n/", "n/a", "n/e/b", "p"]).await;
     other.get("k/n/e/b").await.expect(200).expect_body("d/e/b");
     let get = other.get("k/p").await.expect(200).expect_body("o");
     get.expect_header("x-object-meta-name", "n");
-    make_directory(&other, "k/n/empty/").await.expect(405);
+    other.make_directory("k/n/empty/").await.expect(405);
     client.delete("c").await.expect(204);
     expect_agreement(&server).await;
 }
@@ -368,7 +359,9 @@ async fn killed_anywhere_a_move_to_another_account_is_done_in_the_end() {
         let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
         let killed = builder.start().await;
         let client = killed.tester().await;
-        let moving = rename(&client, "c/d/", "k/n/").header("destination-account", "AUTH_test2");
+        let moving = client
+            .rename("c/d/", "k/n/")
+            .header("destination-account", "AUTH_test2");
         // The answer may be cut off, but the job was written down before it began.
         let _answer = moving.send().await;
         until("the server is gone", || async {

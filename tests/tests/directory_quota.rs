@@ -10,19 +10,13 @@ fn limit(client: &Client, directory: &str, bytes: &str, count: &str) -> Request 
     post.header("x-directory-quota-count", count)
 }
 
-fn rename(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.request(Method::from_bytes(b"MOVE").expect("a method"), from);
-    request.header("destination", to)
-}
-
 #[tokio::test]
 async fn nothing_gets_into_a_directory_beyond_its_limit() {
     let server = Server::start().await;
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
     limit(&client, "c/d/", "100", "3").await.expect(404);
-    let make = client.request(Method::from_bytes(b"MKCOL").expect("a method"), "c/d/");
-    make.await.expect(201);
+    client.make_directory("c/d/").await.expect(201);
     limit(&client, "c/d/", "100", "3").await.expect(204);
     client.put("c/d/a", vec![1; 60]).await.expect(201);
     client.put("c/d/e/b", vec![1; 41]).await.expect(413);
@@ -33,9 +27,9 @@ async fn nothing_gets_into_a_directory_beyond_its_limit() {
     client.put("c/d/y", "").await.expect(413);
     client.put("c/outside", vec![1; 1000]).await.expect(201);
     client.copy("c/outside", "c/d/x").await.expect(413);
-    rename(&client, "c/outside", "c/d/x").await.expect(413);
+    client.rename("c/outside", "c/d/x").await.expect(413);
     client.put("c/f/g", "").await.expect(201);
-    rename(&client, "c/f/", "c/d/f/").await.expect(413);
+    client.rename("c/f/", "c/d/f/").await.expect(413);
     let names = ["d/a", "d/e/b", "d/x", "f/g", "outside"];
     client.list("c").await.expect(200).expect_entries(&names);
 
@@ -44,7 +38,7 @@ async fn nothing_gets_into_a_directory_beyond_its_limit() {
     let server = server.kill().await.start().await;
     let client = server.tester().await;
     client.put("c/d/a", vec![1; 61]).await.expect(413);
-    rename(&client, "c/f/", "c/d/f/").await.expect(201);
+    client.rename("c/f/", "c/d/f/").await.expect(201);
     client.put("c/d/y", "").await.expect(413);
     limit(&client, "c/d/", "", "").await.expect(204);
     client.put("c/d/y", vec![1; 1000]).await.expect(201);
@@ -77,22 +71,20 @@ async fn who_may_not_change_a_limit_cannot_take_it_away() {
         let post = post.header("x-container-read", "test:tester3");
         post.await.expect(204);
     }
-    let mkcol = Method::from_bytes(b"MKCOL").expect("a method");
     let user = server.login("test:tester3", "testing3").await;
-    let make = client.request(mkcol.clone(), "c/a/d/");
+    let make = client.make_directory("c/a/d/");
     make.header("x-create-parents", "true").await.expect(201);
     limit(&client, "c/a/d/", "", "2").await.expect(204);
     user.put("c/new/x", "").await.expect(201);
-    let remove = |client: &Client, path: &str| client.delete(path).query("recursive", "true");
 
     // Empty, and then with something in it; itself, and what it lies in.
     for _ in 0..2 {
         for path in ["c/a/d/", "c/a/"] {
-            let refused = remove(&user, path).await.expect(403);
+            let refused = user.remove_directory(path).await.expect(403);
             assert!(refused.text().contains("limit"), "{}", refused.text());
-            rename(&user, path, "c/away/").await.expect(403);
-            rename(&user, path, "other/away/").await.expect(403);
-            rename(&user, "c/new/", path).await.expect(403);
+            user.rename(path, "c/away/").await.expect(403);
+            user.rename(path, "other/away/").await.expect(403);
+            user.rename("c/new/", path).await.expect(403);
         }
         let status = user.delete("c/a/d/").await.status();
         let is_empty = client.list("c").await.expect(200).entries() == ["new/x"];
@@ -102,18 +94,18 @@ async fn who_may_not_change_a_limit_cannot_take_it_away() {
     // What lies in it is theirs, and what lies beside it too.
     user.put("c/a/d/y", "").await.expect(201);
     user.put("c/a/d/z", "").await.expect(413);
-    rename(&user, "c/a/d/x", "c/a/e/x").await.expect(201);
-    rename(&user, "c/a/e/", "c/a/d/e/").await.expect(201);
-    remove(&user, "c/a/d/e/").await.expect(204);
-    remove(&user, "c/new/").await.expect(204);
+    user.rename("c/a/d/x", "c/a/e/x").await.expect(201);
+    user.rename("c/a/e/", "c/a/d/e/").await.expect(201);
+    user.remove_directory("c/a/d/e/").await.expect(204);
+    user.remove_directory("c/new/").await.expect(204);
 
     // Who may change it takes it along, and away.
-    rename(&client, "c/a/", "other/b/").await.expect(201);
+    client.rename("c/a/", "other/b/").await.expect(201);
     user.put("other/b/d/z", "").await.expect(201);
     user.put("other/b/d/zz", "").await.expect(413);
-    remove(&user, "other/b/").await.expect(403);
+    user.remove_directory("other/b/").await.expect(403);
     limit(&client, "other/b/d/", "", "").await.expect(204);
-    remove(&user, "other/b/").await.expect(204);
+    user.remove_directory("other/b/").await.expect(204);
 }
 
 #[tokio::test]

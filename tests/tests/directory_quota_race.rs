@@ -4,13 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use common::Body;
-use futures::stream;
 use http::Method;
-use integration_tests::client::Request;
 use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Server};
+use integration_tests::{Chance, Client, Server};
 use tokio::task::JoinSet;
 
 const CLIENTS: u64 = 32;
@@ -18,70 +14,38 @@ const ROUNDS: usize = 25;
 const BYTES: u64 = 35_000;
 const OBJECTS: u64 = 25;
 
-/// A number that is different each time, and the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn size(&mut self) -> usize {
-        usize::try_from(self.below(4000)).unwrap_or(0)
-    }
-
-    /// An object in the directory, or below it.
-    fn inside(&mut self) -> String {
-        let below = ["", "e/", "e/f/"];
-        let below = below[usize::try_from(self.below(3)).unwrap_or(0)];
-        format!("c/d/{below}o{}", self.below(15))
-    }
-
-    fn outside(&mut self) -> String {
-        let container = ["c", "free"][usize::from(self.below(2) == 0)];
-        format!("{container}/o{}", self.below(20))
-    }
+/// An object in the directory, or below it.
+fn inside(chance: &mut Chance) -> String {
+    let below = ["", "e/", "e/f/"][chance.below(3)];
+    format!("c/d/{below}o{}", chance.below(15))
 }
 
-fn chunked(client: &Client, path: &str, size: usize) -> Request {
-    let data = Bytes::from(vec![b'c'; size]);
-    let chunks = data.chunks(700).map(Bytes::copy_from_slice);
-    let chunks: Vec<_> = chunks.map(Ok::<_, std::io::Error>).collect();
-    let put = client.request(Method::PUT, path);
-    put.streamed(Body::from_stream(stream::iter(chunks)))
-}
-
-fn rename(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.request(Method::from_bytes(b"MOVE").expect("a method"), from);
-    request.header("destination", to)
+fn outside(chance: &mut Chance) -> String {
+    let container = ["c", "free"][chance.below(2)];
+    format!("{container}/o{}", chance.below(20))
 }
 
 /// One client's part. Directories that come in are its own.
 async fn hammer(client: Client, number: u64, [stored, refused]: [Arc<AtomicUsize>; 2]) {
-    let mut dice = Dice(number * 0x9e37_79b9 + 1);
+    let mut chance = Chance::new(number);
     for round in 0..ROUNDS {
-        let (inside, outside, size) = (dice.inside(), dice.outside(), dice.size());
+        let (inside, outside, size) = (inside(&mut chance), outside(&mut chance), chance.below(4000));
         let own = format!("free/own {number} {round}/");
-        let response = match dice.below(12) {
+        let response = match chance.below(12) {
             0..3 => client.put(&inside, vec![b'p'; size]),
-            3 | 4 => chunked(&client, &inside, size),
+            3 | 4 => client.put_chunked(&inside, size),
             5 => client.put(&outside, vec![b'p'; size]),
             6 => client.copy(&outside, &inside),
-            7 => rename(&client, &outside, &inside),
-            8 => rename(&client, &inside, &outside),
+            7 => client.rename(&outside, &inside),
+            8 => client.rename(&inside, &outside),
             9 => {
                 for name in ["a", "b"] {
                     let path = format!("{own}{name}");
                     client.put(&path, vec![b'd'; size / 2]).await.expect(201);
                 }
-                rename(&client, &own, &format!("c/d/own {number}/"))
+                client.rename(&own, &format!("c/d/own {number}/"))
             }
-            10 => client
-                .delete(&format!("c/d/own {number}/"))
-                .query("recursive", "true"),
+            10 => client.remove_directory(&format!("c/d/own {number}/")),
             _ => client.delete(&inside),
         };
         let response = response.await;
@@ -157,11 +121,11 @@ async fn nothing_is_wasted(client: &Client, admin: &Client) {
     let (bytes, _) = used(admin).await;
     let rest = usize::try_from(BYTES - bytes).expect("limits are small");
     client.put("c/d/filler", vec![b'f'; rest + 1]).await.expect(413);
-    chunked(client, "c/d/filler", rest + 1).await.expect(413);
+    client.put_chunked("c/d/filler", rest + 1).await.expect(413);
     client.put("free/filler", vec![b'f'; rest + 1]).await.expect(201);
     client.copy("free/filler", "c/d/filler").await.expect(413);
-    rename(client, "free/filler", "c/d/filler").await.expect(413);
-    chunked(client, "c/d/filler", rest).await.expect(201);
+    client.rename("free/filler", "c/d/filler").await.expect(413);
+    client.put_chunked("c/d/filler", rest).await.expect(201);
     assert_eq!(used(admin).await.0, BYTES);
     for number in used(admin).await.1..OBJECTS {
         let path = format!("c/d/e/count {number}");

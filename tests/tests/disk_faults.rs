@@ -120,7 +120,7 @@ async fn a_disk_that_is_not_mounted_is_not_taken_for_an_empty_one() {
     request(&client, "MKCOL", "c/new/").await.expect(503);
     let moved = request(&client, "MOVE", "c/d/").header("destination", "c/e/");
     moved.await.expect(503);
-    let removed = client.delete("c/d/").query("recursive", "true");
+    let removed = client.remove_directory("c/d/");
     removed.await.expect(503);
     disk.mount();
     until(200, async || client.get("c/d/01").await.status()).await;
@@ -164,7 +164,7 @@ async fn a_full_disk_gives_directories_up_and_takes_no_new_ones() {
         get.expect_body(content(number));
         client.get(&format!("{gone}/{number:02}")).await.expect(404);
     }
-    let removed = client.delete("c/large/").query("recursive", "true").await;
+    let removed = client.remove_directory("c/large/").await;
     removed.expect(204);
     client.get("c/large/x").await.expect(404);
     // What it took is there for others, as soon as it is out of the trash.

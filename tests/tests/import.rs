@@ -6,20 +6,12 @@ use std::path::Path;
 use std::process::Output;
 
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Server, etag_of, program};
+use integration_tests::{CommandLine, Server, etag_of, program};
 use serde_json::Value;
-use tokio::process::Command;
 
 /// Runs `stobj` as an administrator.
 async fn stobj(server: &Server, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .args(arguments)
-        .env("ST_AUTH", server.auth_url())
-        .env("ST_USER", "admin:admin")
-        .env("ST_KEY", ADMIN_PASSWORD);
-    program::finish(&mut command).await
+    program::finish(&mut CommandLine::of_administrator(server).command(arguments)).await
 }
 
 async fn import(server: &Server, directory: &Path, arguments: &[&str]) -> Value {

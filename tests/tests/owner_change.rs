@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use integration_tests::cluster::until;
-use integration_tests::tree_worker::Chance;
-use integration_tests::{Client, Cluster, CommandLine, Process, TreeWorker};
+use integration_tests::{Chance, Client, Cluster, CommandLine, Process, TreeWorker};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

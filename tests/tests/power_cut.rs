@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use integration_tests::tree_worker::Chance;
-use integration_tests::{Disk, Process, Server, Shape, TreeWorker};
+use integration_tests::{Chance, Disk, Process, Server, Shape, TreeWorker};
 use tokio::time::sleep;
 
 const WORKERS: usize = 4;

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use integration_tests::cluster::until;
-use integration_tests::tree_worker::Chance;
-use integration_tests::{Client, Cluster, Process, Server, Shape, TreeWorker};
+use integration_tests::{Chance, Client, Cluster, Process, Server, Shape, TreeWorker};
 use serde_json::Value;
 use tokio::time::sleep;
 

@@ -3,8 +3,7 @@
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Server, program};
-use tokio::process::Command;
+use integration_tests::{Client, CommandLine, Server, program};
 
 const JOE: &str = r#"{"account": "test", "name": "joe", "password": "secret"}"#;
 
@@ -68,16 +67,9 @@ async fn what_makes_no_sense_is_told() {
 async fn a_subcommand_speaks_to_a_running_server() {
     let server = Server::start().await;
     let user = |arguments: &[&str], login: &str, key: &str| {
-        let mut command = Command::new(program::server());
-        program::without_settings(&mut command)
-            .arg("user")
-            .args(arguments)
-            .envs([
-                ("ST_AUTH", server.auth_url().as_str()),
-                ("ST_USER", login),
-                ("ST_KEY", key),
-            ])
-            .env("STOBJ_PASSWORD", "secret");
+        let arguments = [&["user"], arguments].concat();
+        let mut command = CommandLine::at(&server.auth_url(), login, key).command(&arguments);
+        command.env("STOBJ_PASSWORD", "secret");
         command
     };
     let said = program::run(&mut user(&["add", "test:ann"], "admin:admin", ADMIN_PASSWORD)).await;

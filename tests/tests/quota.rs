@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use common::Body;
-use futures::stream;
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Connection, Server, program};
-use tokio::process::Command;
+use integration_tests::{Client, CommandLine, Connection, Server, program};
 use tokio::time::Instant;
 
 const EXCEEDED: &str = "Upload exceeds quota.";
@@ -32,15 +28,6 @@ async fn limit_account(admin: &Client, header: &str, limit: &str) {
 }
 
 /// A body without a length.
-fn chunked(client: &Client, path: &str, size: usize) -> Request {
-    let data = Bytes::from(vec![b'x'; size]);
-    let chunks = data.chunks(1 + size / 3).map(Bytes::copy_from_slice);
-    let chunks: Vec<_> = chunks.map(Ok::<_, std::io::Error>).collect();
-    client
-        .request(Method::PUT, path)
-        .streamed(Body::from_stream(stream::iter(chunks)))
-}
-
 fn bytes(size: usize) -> Vec<u8> {
     vec![b'x'; size]
 }
@@ -67,7 +54,11 @@ async fn a_container_holds_so_many_bytes_and_none_more() {
             .await
             .expect(413)
             .expect_body(EXCEEDED);
-        chunked(client, "c/a", 11).await.expect(413).expect_body(EXCEEDED);
+        client
+            .put_chunked("c/a", 11)
+            .await
+            .expect(413)
+            .expect_body(EXCEEDED);
         client.get("c/a").await.expect(404);
     }
     client.put("c/a", bytes(10)).await.expect(201);
@@ -78,8 +69,8 @@ async fn a_container_holds_so_many_bytes_and_none_more() {
     client.get("c/a").await.expect(200).expect_body(bytes(10));
     client.put("c/a", bytes(10)).await.expect(201);
     client.put("c/a", bytes(4)).await.expect(201);
-    chunked(&client, "c/b", 7).await.expect(413);
-    chunked(&client, "c/b", 6).await.expect(201);
+    client.put_chunked("c/b", 7).await.expect(413);
+    client.put_chunked("c/b", 6).await.expect(201);
     client.copy("c/b", "c/a").await.expect(413);
     client.delete("c/a").await.expect(204);
     client.copy("c/b", "c/d").await.expect(413);
@@ -116,7 +107,7 @@ async fn a_container_holds_so_many_objects_and_none_more() {
     client.put("c/b/", "").await.expect(201);
     for client in [&client, &admin] {
         client.put("c/d", "").await.expect(413).expect_body(EXCEEDED);
-        chunked(client, "c/d", 0).await.expect(413);
+        client.put_chunked("c/d", 0).await.expect(413);
         client.copy("c/a", "c/d").await.expect(413);
     }
     client.put("c/a", bytes(200)).await.expect(201);
@@ -193,7 +184,7 @@ async fn an_account_holds_so_much_in_all_its_containers() {
             .await
             .expect(413)
             .expect_body(EXCEEDED);
-        chunked(client, "d/a", 5).await.expect(413);
+        client.put_chunked("d/a", 5).await.expect(413);
         client.copy("c/a", "d/a").await.expect(413);
     }
     // New containers are no objects, and they are under the same limit.
@@ -351,14 +342,14 @@ async fn an_upload_without_length_ends_where_the_room_does() {
     let (client, admin) = people(&server).await;
     let size = 3 * 1024 * 1024 + 5;
     limit_account(&admin, "x-account-quota-bytes", &size.to_string()).await;
-    chunked(&client, "c/a", size + 1).await.expect(413);
-    chunked(&client, "c/a", size).await.expect(201);
-    chunked(&client, "c/a", size).await.expect(201);
-    chunked(&client, "c/b", 1).await.expect(413);
+    client.put_chunked("c/a", size + 1).await.expect(413);
+    client.put_chunked("c/a", size).await.expect(201);
+    client.put_chunked("c/a", size).await.expect(201);
+    client.put_chunked("c/b", 1).await.expect(413);
     client.delete("c/a").await.expect(204);
-    chunked(&client, "c/a", 1024 * 1024 + 1).await.expect(201);
-    chunked(&client, "c/b", 2 * 1024 * 1024 + 4).await.expect(201);
-    chunked(&client, "c/d", 1).await.expect(413);
+    client.put_chunked("c/a", 1024 * 1024 + 1).await.expect(201);
+    client.put_chunked("c/b", 2 * 1024 * 1024 + 4).await.expect(201);
+    client.put_chunked("c/d", 1).await.expect(413);
     assert_eq!(used(&client).await, (2, size as u64));
 }
 
@@ -494,19 +485,10 @@ async fn a_subcommand_sets_shows_and_lists_limits() {
     let (client, _) = people(&server).await;
     client.put("c/a", bytes(7)).await.expect(201);
     let data = server.data();
-    let login = [
-        ("ST_AUTH", server.auth_url()),
-        ("ST_USER", "admin:admin".to_owned()),
-        ("ST_KEY", ADMIN_PASSWORD.to_owned()),
-    ];
+    let administrator = CommandLine::of_administrator(&server);
     let quota = |arguments: &[&str], is_running: bool| {
-        let mut command = Command::new(program::server());
-        program::without_settings(&mut command)
-            .arg("quota")
-            .args(arguments);
-        if is_running {
-            command.envs(login.clone());
-        } else {
+        let mut command = administrator.command(&[&["quota"], arguments].concat());
+        if !is_running {
             command.env_remove("ST_AUTH").arg("--data").arg(&data);
         }
         command

@@ -4,13 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use common::Body;
-use futures::stream;
-use http::Method;
 use integration_tests::mariadb::{Fault, OwnDatabase, Way};
 use integration_tests::server::{ADMIN_PASSWORD, DATABASE_SETTING};
-use integration_tests::{Client, Database, Server, Shape};
+use integration_tests::{Chance, Client, Database, Server, Shape};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -48,18 +44,6 @@ impl Limits {
     }
 }
 
-/// A number that is different each time, and the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 async fn account(client: &Client) -> Limits {
     let head = client.head("").await.expect(204);
     Limits {
@@ -74,14 +58,6 @@ async fn container(client: &Client, name: &str) -> Limits {
         bytes: head.number("x-container-bytes-used"),
         objects: head.number("x-container-object-count"),
     }
-}
-
-fn chunked(client: &Client, path: &str, size: usize) -> integration_tests::client::Request {
-    let data = Bytes::from(vec![b'c'; size]);
-    let chunks = data.chunks(700).map(Bytes::copy_from_slice);
-    let chunks: Vec<_> = chunks.map(Ok::<_, std::io::Error>).collect();
-    let put = client.request(Method::PUT, path);
-    put.streamed(Body::from_stream(stream::iter(chunks)))
 }
 
 /// What came of all requests.
@@ -119,17 +95,17 @@ impl Outcomes {
 
 /// One client's part: anything to any object, those of the others too. It ends when the server does.
 async fn hammer(client: Client, seed: u64, outcomes: Arc<Outcomes>) {
-    let mut dice = Dice(seed * 0x9e37_79b9 + 1);
+    let mut chance = Chance::new(seed);
     for _ in 0..ROUNDS {
-        let path = |dice: &mut Dice| {
-            let container = CONTAINERS[usize::from(dice.below(3) == 0)];
-            format!("{container}/o{}", dice.below(40))
+        let path = |chance: &mut Chance| {
+            let container = CONTAINERS[usize::from(chance.below(3) == 0)];
+            format!("{container}/o{}", chance.below(40))
         };
-        let (at, size) = (path(&mut dice), usize::try_from(dice.below(4000)).unwrap_or(0));
-        let response = match dice.below(10) {
+        let (at, size) = (path(&mut chance), chance.below(4000));
+        let response = match chance.below(10) {
             0..5 => client.put(&at, vec![b'p'; size]),
-            5 | 6 => chunked(&client, &at, size),
-            7 => client.copy(&at, &path(&mut dice)),
+            5 | 6 => client.put_chunked(&at, size),
+            7 => client.copy(&at, &path(&mut chance)),
             _ => client.delete(&at),
         };
         let Ok(response) = response.send().await else {
@@ -263,9 +239,9 @@ async fn fill(client: &Client, path: &str, rest: u64) {
     let rest = usize::try_from(rest).expect("limits are small");
     for _ in 0..2 {
         client.put(path, vec![b'f'; rest + 1]).await.expect(413);
-        chunked(client, path, rest + 1).await.expect(413);
+        client.put_chunked(path, rest + 1).await.expect(413);
         client.put(path, vec![b'f'; rest]).await.expect(201);
-        chunked(client, path, rest).await.expect(201);
+        client.put_chunked(path, rest).await.expect(201);
     }
 }
 

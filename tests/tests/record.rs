@@ -8,7 +8,7 @@ use integration_tests::cluster::until;
 use integration_tests::fault::HeldDatabase;
 use integration_tests::mariadb::{Fault, OwnDatabase, Way};
 use integration_tests::server::{ADMIN_PASSWORD, DATABASE_SETTING};
-use integration_tests::{Client, Connection, Database, Server, program};
+use integration_tests::{Client, CommandLine, Connection, Database, Server, program};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -318,16 +318,7 @@ async fn without_the_database_none_can_be_read() {
 }
 
 fn list(server: &Server, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .args(["record", "list"])
-        .args(arguments)
-        .envs([
-            ("ST_AUTH", server.auth_url().as_str()),
-            ("ST_USER", "admin:admin"),
-            ("ST_KEY", ADMIN_PASSWORD),
-        ]);
-    command
+    CommandLine::of_administrator(server).command(&[&["record", "list"], arguments].concat())
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::fault::HeldDatabase;
 use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Connection, Response, Server, program};
+use integration_tests::{Client, CommandLine, Connection, Response, Server, program};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -471,16 +471,7 @@ async fn a_switch_waits_for_no_database_and_the_mirror_learns_of_it() {
 }
 
 fn firewall(server: &Server, arguments: &[&str], login: &str, key: &str) -> Command {
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .arg("firewall")
-        .args(arguments)
-        .envs([
-            ("ST_AUTH", server.auth_url().as_str()),
-            ("ST_USER", login),
-            ("ST_KEY", key),
-        ]);
-    command
+    CommandLine::at(&server.auth_url(), login, key).command(&[&["firewall"], arguments].concat())
 }
 
 async fn said(server: &Server, arguments: &[&str]) -> String {

@@ -133,10 +133,8 @@ async fn everybody_finds_what_they_may_list() {
 #[tokio::test]
 async fn what_was_moved_or_removed_is_found_where_it_is() {
     let (_server, client) = store().await;
-    let rename = client.request(Method::from_bytes(b"MOVE").expect("a method"), "c/d/");
-    rename.header("destination", "other/e/").await.expect(201);
-    let remove = client.delete("c/reports/").query("recursive", "true");
-    remove.await.expect(204);
+    client.rename("c/d/", "other/e/").await.expect(201);
+    client.remove_directory("c/reports/").await.expect(204);
     until("the search follows", || async {
         found(&client, "c", &[]).await == ["c/report-1.pdf"] && found(&client, "other", &[]).await.len() == 3
     })

@@ -7,19 +7,6 @@ use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Server};
 use serde_json::{Value, json};
 
-fn make_directory(client: &Client, path: &str) -> Request {
-    client.request(Method::from_bytes(b"MKCOL").expect("a method"), path)
-}
-
-fn rename(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.request(Method::from_bytes(b"MOVE").expect("a method"), from);
-    request.header("destination", to)
-}
-
-fn remove(client: &Client, path: &str) -> Request {
-    client.delete(path).query("recursive", "true")
-}
-
 async fn store() -> (Server, Client) {
     let server = Server::start().await;
     let client = server.tester().await;
@@ -47,29 +34,30 @@ async fn expect_names(client: &Client, container: &str, names: &[&str]) {
 #[tokio::test]
 async fn an_explicit_directory_stays_when_it_is_empty() {
     let (server, client) = store().await;
-    make_directory(&client, "c/d").await.expect(201);
-    make_directory(&client, "c/d/").await.expect(405);
-    make_directory(&client, "c/x/y/z").await.expect(409);
-    make_directory(&client, "c/x/y/z")
+    client.make_directory("c/d").await.expect(201);
+    client.make_directory("c/d/").await.expect(405);
+    client.make_directory("c/x/y/z").await.expect(409);
+    client
+        .make_directory("c/x/y/z")
         .header("x-create-parents", "true")
         .await
         .expect(201);
-    make_directory(&client, "missing/d").await.expect(404);
+    client.make_directory("missing/d").await.expect(404);
     expect_names(&client, "c", &[]).await;
     client.get("c/d/").await.expect(404);
     fill(&client, &["d/a", "implicit/a"]).await;
-    make_directory(&client, "c/implicit").await.expect(405);
+    client.make_directory("c/implicit").await.expect(405);
     client.delete("c/d/").await.expect(409);
     for name in ["c/d/a", "c/implicit/a"] {
         client.delete(name).await.expect(204);
     }
-    make_directory(&client, "c/implicit").await.expect(201);
+    client.make_directory("c/implicit").await.expect(201);
     let server = server.kill().await.start().await;
     let client = server.tester().await;
-    make_directory(&client, "c/d").await.expect(405);
+    client.make_directory("c/d").await.expect(405);
     client.delete("c/d/").await.expect(204);
     client.delete("c/d/").await.expect(404);
-    make_directory(&client, "c/d").await.expect(201);
+    client.make_directory("c/d").await.expect(201);
 }
 
 #[tokio::test]
@@ -77,7 +65,7 @@ async fn an_object_keeps_everything_but_its_name() {
     let (_server, client) = store().await;
     fill(&client, &["a", "b", "d/x"]).await;
     let before = client.head("c/a").await.expect(200);
-    rename(&client, "c/a", "c/new/%C3%A4%20a").await.expect(201);
+    client.rename("c/a", "c/new/ä a").await.expect(201);
     client.get("c/a").await.expect(404);
     let after = client.get("c/new/ä a").await.expect(200).expect_body("a");
     for name in [
@@ -90,19 +78,20 @@ async fn an_object_keeps_everything_but_its_name() {
         assert_eq!(after.header(name), before.header(name), "{name}");
     }
     expect_names(&client, "c", &["b", "d/x", "new/ä a"]).await;
-    rename(&client, "c/b", "c/d/x")
+    client
+        .rename("c/b", "c/d/x")
         .header("overwrite", "F")
         .await
         .expect(412);
-    rename(&client, "c/b", "c/d/x").await.expect(204);
+    client.rename("c/b", "c/d/x").await.expect(204);
     client.get("c/d/x").await.expect(200).expect_body("b");
-    rename(&client, "c/d/x", "other/x").await.expect(201);
+    client.rename("c/d/x", "other/x").await.expect(201);
     expect_names(&client, "c", &["new/ä a"]).await;
     expect_names(&client, "other", &["x"]).await;
-    rename(&client, "c/none", "c/x").await.expect(404);
-    rename(&client, "other/x", "none/x").await.expect(404);
-    rename(&client, "other/x", "other/x").await.expect(403);
-    rename(&client, "other/x", "c").await.expect(412);
+    client.rename("c/none", "c/x").await.expect(404);
+    client.rename("other/x", "none/x").await.expect(404);
+    client.rename("other/x", "other/x").await.expect(403);
+    client.rename("other/x", "c").await.expect(412);
     expect_names(&client, "other", &["x"]).await;
 }
 
@@ -112,9 +101,9 @@ async fn a_directory_takes_everything_along() {
     let long = "l".repeat(300);
     let names = ["d/", "d/a", "d/e/b", "d/e/f/c", &format!("d/{long}/x")];
     fill(&client, &names).await;
-    make_directory(&client, "c/d/empty").await.expect(201);
+    client.make_directory("c/d/empty").await.expect(201);
     fill(&client, &["stays", "d-e"]).await;
-    rename(&client, "c/d/", "c/deep/er/").await.expect(201);
+    client.rename("c/d/", "c/deep/er/").await.expect(201);
     let moved: Vec<_> = names
         .iter()
         .map(|name| name.replacen("d/", "deep/er/", 1))
@@ -127,16 +116,16 @@ async fn a_directory_takes_everything_along() {
         let get = client.get(&format!("c/{name}")).await.expect(200);
         get.expect_body(former).expect_header("x-object-meta-name", "n");
     }
-    make_directory(&client, "c/deep/er/empty").await.expect(405);
-    make_directory(&client, "c/d").await.expect(201);
+    client.make_directory("c/deep/er/empty").await.expect(405);
+    client.make_directory("c/d").await.expect(201);
 
     // To another container, and with the slash left out.
-    rename(&client, "c/deep/er/", "other/d").await.expect(201);
+    client.rename("c/deep/er/", "other/d").await.expect(201);
     expect_names(&client, "c", &["d-e", "stays"]).await;
     let mut there: Vec<_> = names.to_vec();
     there.sort_unstable();
     expect_names(&client, "other", &there).await;
-    make_directory(&client, "c/deep").await.expect(201);
+    client.make_directory("c/deep").await.expect(201);
 
     let server = server.kill().await.start().await;
     let client = server.tester().await;
@@ -154,21 +143,22 @@ async fn a_directory_takes_everything_along() {
 async fn a_directory_replaces_and_never_merges() {
     let (_server, client) = store().await;
     fill(&client, &["d/a", "e/b", "e/c/d", "f"]).await;
-    rename(&client, "c/d/", "c/e/")
+    client
+        .rename("c/d/", "c/e/")
         .header("overwrite", "F")
         .await
         .expect(412);
     expect_names(&client, "c", &["d/a", "e/b", "e/c/d", "f"]).await;
-    rename(&client, "c/d/", "c/e/").await.expect(204);
+    client.rename("c/d/", "c/e/").await.expect(204);
     expect_names(&client, "c", &["e/a", "f"]).await;
     client.get("c/e/b").await.expect(404);
     // An object of the same name, but for the slash, is another thing.
-    rename(&client, "c/e/", "c/f/").await.expect(201);
+    client.rename("c/e/", "c/f/").await.expect(201);
     expect_names(&client, "c", &["f", "f/a"]).await;
     for (from, to) in [("c/f/", "c/f/g/"), ("c/f/", "c/f/")] {
-        rename(&client, from, to).await.expect(403);
+        client.rename(from, to).await.expect(403);
     }
-    rename(&client, "c/none/", "c/x/").await.expect(404);
+    client.rename("c/none/", "c/x/").await.expect(404);
     expect_names(&client, "c", &["f", "f/a"]).await;
 }
 
@@ -177,11 +167,13 @@ async fn a_name_that_would_be_too_long_below_changes_nothing() {
     let (_server, client) = store().await;
     let deep = format!("d/{}", "n".repeat(1000));
     fill(&client, &["d/a", &deep]).await;
-    rename(&client, "c/d/", &format!("c/{}/", "e".repeat(30)))
+    client
+        .rename("c/d/", &format!("c/{}/", "e".repeat(30)))
         .await
         .expect(400);
     expect_names(&client, "c", &["d/a", &deep]).await;
-    rename(&client, "c/d/", &format!("c/{}/", "e".repeat(22)))
+    client
+        .rename("c/d/", &format!("c/{}/", "e".repeat(22)))
         .await
         .expect(201);
     client
@@ -194,17 +186,17 @@ async fn a_name_that_would_be_too_long_below_changes_nothing() {
 async fn a_removed_directory_is_gone_at_once() {
     let (server, client) = store().await;
     fill(&client, &["d/", "d/a", "d/e/b", "f/d/x", "d-"]).await;
-    make_directory(&client, "c/d/empty").await.expect(201);
+    client.make_directory("c/d/empty").await.expect(201);
     client.delete("c/d").query("recursive", "true").await.expect(400);
-    remove(&client, "c/d/").await.expect(204);
+    client.remove_directory("c/d/").await.expect(204);
     expect_names(&client, "c", &["d-", "f/d/x"]).await;
     for name in ["c/d/", "c/d/a", "c/d/e/b"] {
         client.get(name).await.expect(404);
     }
-    remove(&client, "c/d/").await.expect(404);
+    client.remove_directory("c/d/").await.expect(404);
     fill(&client, &["d/new"]).await;
     expect_names(&client, "c", &["d-", "d/new", "f/d/x"]).await;
-    remove(&client, "c/f/").await.expect(204);
+    client.remove_directory("c/f/").await.expect(204);
     // What was below goes from the disk too.
     let trash = server.objects().join(".stobj/trash");
     until("the trash is empty", || async {
@@ -219,7 +211,7 @@ async fn as_deep_as_names_can_be() {
     let (_server, client) = store().await;
     let deepest = format!("{}x", "a/".repeat(511));
     fill(&client, &[&deepest, "a/b"]).await;
-    rename(&client, "c/a/", "other/z/").await.expect(201);
+    client.rename("c/a/", "other/z/").await.expect(201);
     expect_names(&client, "c", &[]).await;
     let moved = format!("z/{}x", "a/".repeat(510));
     expect_names(&client, "other", &[&moved, "z/b"]).await;
@@ -238,7 +230,7 @@ async fn as_deep_as_names_can_be() {
     let last = format!("other/z/{}", "a/".repeat(510));
     let tree = client.get(&last).query("tree", "true").await.expect(200).json();
     assert_eq!(names(&tree), [("x", "file", 1, deepest.len() as u64)]);
-    remove(&client, "other/z/").await.expect(204);
+    client.remove_directory("other/z/").await.expect(204);
     expect_names(&client, "other", &[]).await;
 }
 
@@ -261,7 +253,7 @@ fn names(tree: &Value) -> Vec<(&str, &str, u64, u64)> {
 async fn a_tree_shows_what_lies_where() {
     let (_server, client) = store().await;
     fill(&client, &["a", "d/", "d/b", "d/e/c", "f/g/h"]).await;
-    make_directory(&client, "c/empty").await.expect(201);
+    client.make_directory("c/empty").await.expect(201);
     let tree = client.get("c").query("tree", "true").await.expect(200).json();
     assert_eq!(
         (tree["name"].as_str(), tree["type"].as_str()),
@@ -306,10 +298,10 @@ async fn who_may_not_write_moves_nothing() {
         let post = client.post("c").header("x-container-read", read);
         post.header("x-container-write", write).await.expect(204);
         let requests = [
-            make_directory(&user, "c/new"),
+            user.make_directory("c/new"),
             client_tree(&user),
-            rename(&user, "c/d/a", "c/d/b"),
-            remove(&user, "c/e/"),
+            user.rename("c/d/a", "c/d/b"),
+            user.remove_directory("c/e/"),
         ];
         for (request, status) in requests.into_iter().zip(expected) {
             request.await.expect(status);
@@ -322,7 +314,7 @@ async fn who_may_not_write_moves_nothing() {
     all("", "test:tester3", [201, 403, 403, 204]).await;
     fill(&client, &["e/b"]).await;
     all("test:tester3", "test:tester3", [405, 200, 201, 204]).await;
-    rename(&user, "c/d/b", "other/b").await.expect(403);
+    user.rename("c/d/b", "other/b").await.expect(403);
     expect_names(&client, "c", &["d/b"]).await;
 }
 
@@ -345,27 +337,27 @@ async fn what_is_switched_off_below_holds_the_whole_tree() {
     for user in [("test:tester", "testing"), ("admin:admin", ADMIN_PASSWORD)] {
         let client = server.login(user.0, user.1).await.at_account("AUTH_test");
         for request in [
-            rename(&client, "c/d/", "c/new/"),
-            rename(&client, "c/d/e/", "c/new/"),
-            rename(&client, "c/d/e/off", "c/new"),
-            rename(&client, "c/f/", "c/d/"),
-            rename(&client, "c/f/x", "c/d/e/off"),
-            remove(&client, "c/d/"),
-            remove(&client, "c/d/e/"),
+            client.rename("c/d/", "c/new/"),
+            client.rename("c/d/e/", "c/new/"),
+            client.rename("c/d/e/off", "c/new"),
+            client.rename("c/f/", "c/d/"),
+            client.rename("c/f/x", "c/d/e/off"),
+            client.remove_directory("c/d/"),
+            client.remove_directory("c/d/e/"),
         ] {
             request.await.expect(403);
         }
         expect_names(&client, "c", &["d/e/off", "d/on", "f/x"]).await;
     }
     let client = server.tester().await;
-    rename(&client, "c/d/on", "c/on").await.expect(201);
+    client.rename("c/d/on", "c/on").await.expect(201);
     let admin = server
         .login("admin:admin", ADMIN_PASSWORD)
         .await
         .at_account("AUTH_test");
     let post = admin.post("c/d/e/off").header("x-resource-state", "enable");
     post.await.expect(202);
-    rename(&client, "c/d/", "c/new/").await.expect(201);
+    client.rename("c/d/", "c/new/").await.expect(201);
     expect_names(&client, "c", &["f/x", "new/e/off", "on"]).await;
 }
 
@@ -378,18 +370,18 @@ async fn what_a_rule_could_deny_below_holds_the_whole_tree() {
     let server = server.stop().await.setting(rule).start().await;
     let client = server.tester().await;
     for request in [
-        rename(&client, "c/d/", "c/new/"),
-        rename(&client, "c/d/e/a", "c/new"),
-        rename(&client, "c/f/", "c/d/"),
-        remove(&client, "c/d/"),
-        remove(&client, "c/d/e/"),
+        client.rename("c/d/", "c/new/"),
+        client.rename("c/d/e/a", "c/new"),
+        client.rename("c/f/", "c/d/"),
+        client.remove_directory("c/d/"),
+        client.remove_directory("c/d/e/"),
     ] {
         request.await.expect(403);
     }
     expect_names(&client, "c", &["d/e/a", "f/x"]).await;
-    rename(&client, "c/f/", "c/d/g/").await.expect(201);
-    rename(&client, "c/d/g/", "c/f/").await.expect(201);
-    rename(&client, "c/f/x", "c/d/e/b").await.expect(201);
+    client.rename("c/f/", "c/d/g/").await.expect(201);
+    client.rename("c/d/g/", "c/f/").await.expect(201);
+    client.rename("c/f/x", "c/d/e/b").await.expect(201);
     expect_names(&client, "c", &["d/e/a", "d/e/b"]).await;
 }
 
@@ -429,11 +421,11 @@ async fn programs_do_the_same_in_json() {
 async fn each_operation_has_one_record() {
     let (_server, client) = store().await;
     fill(&client, &["d/a", "x"]).await;
-    make_directory(&client, "c/new").await.expect(201);
-    rename(&client, "c/d/", "c/e/").await.expect(201);
-    rename(&client, "c/x", "other/y").await.expect(201);
-    rename(&client, "c/none", "other/y").await.expect(404);
-    remove(&client, "c/e/").await.expect(204);
+    client.make_directory("c/new").await.expect(201);
+    client.rename("c/d/", "c/e/").await.expect(201);
+    client.rename("c/x", "other/y").await.expect(201);
+    client.rename("c/none", "other/y").await.expect(404);
+    client.remove_directory("c/e/").await.expect(204);
     let wanted = [
         ("fs/make_directory", "AUTH_test/c/new/", 201),
         ("fs/move", "AUTH_test/c/d/", 201),
@@ -473,22 +465,22 @@ async fn who_asks_again_with_the_same_key_is_answered_the_same() {
     fill(&client, &["d/a"]).await;
     let keyed = |request: Request, key: &str| request.header("idempotency-key", key);
     for _ in 0..2 {
-        keyed(rename(&client, "c/d/", "c/e/"), "move-1").await.expect(201);
-        keyed(make_directory(&client, "c/made"), "made").await.expect(201);
+        keyed(client.rename("c/d/", "c/e/"), "move-1").await.expect(201);
+        keyed(client.make_directory("c/made"), "made").await.expect(201);
     }
     expect_names(&client, "c", &["e/a"]).await;
     // Without the key, with another one, and as somebody else it is asked for anew.
-    rename(&client, "c/d/", "c/e/").await.expect(404);
-    keyed(rename(&client, "c/d/", "c/e/"), "move-2").await.expect(404);
+    client.rename("c/d/", "c/e/").await.expect(404);
+    keyed(client.rename("c/d/", "c/e/"), "move-2").await.expect(404);
     let other = server.login("test:tester6", "testing6").await;
-    keyed(rename(&other, "c/d/", "c/e/"), "move-1").await.expect(404);
+    keyed(other.rename("c/d/", "c/e/"), "move-1").await.expect(404);
     // The key of another request is none of this one.
-    keyed(rename(&client, "c/e/", "c/d/"), "move-1").await.expect(201);
+    keyed(client.rename("c/e/", "c/d/"), "move-1").await.expect(201);
     expect_names(&client, "c", &["d/a"]).await;
     for _ in 0..2 {
-        keyed(remove(&client, "c/d/"), "remove").await.expect(204);
+        keyed(client.remove_directory("c/d/"), "remove").await.expect(204);
     }
     for bad in ["", "two words", &"x".repeat(129)] {
-        keyed(remove(&client, "c/d/"), bad).await.expect(400);
+        keyed(client.remove_directory("c/d/"), bad).await.expect(400);
     }
 }

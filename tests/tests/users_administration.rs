@@ -5,21 +5,15 @@ use std::process::Output;
 use http::Method;
 use integration_tests::cluster::until;
 use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Server, program};
+use integration_tests::{Client, CommandLine, Server, program};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// `stobj user …`, as the user `login`.
 async fn user(server: &Server, login: &str, key: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .arg("user")
-        .args(arguments)
-        .env("ST_AUTH", server.auth_url())
-        .env("ST_USER", login)
-        .env("ST_KEY", key)
-        .env("STOBJ_PASSWORD", "sesame");
-    program::finish(&mut command).await
+    let arguments = [&["user"], arguments].concat();
+    let mut command = CommandLine::at(&server.auth_url(), login, key).command(&arguments);
+    program::finish(command.env("STOBJ_PASSWORD", "sesame")).await
 }
 
 /// The same as the administrator, and it succeeds.

@@ -9,23 +9,15 @@ mod scrubber;
 
 use std::process::Output;
 
-use integration_tests::server::ADMIN_PASSWORD;
-use integration_tests::{Client, Server, program};
+use integration_tests::{Client, CommandLine, Server, program};
 use serde_json::Value;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
-use tokio::process::Command;
 
 /// Runs `stobj` as an administrator.
 async fn stobj(server: &Server, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .args(arguments)
-        .env("ST_AUTH", server.auth_url())
-        .env("ST_USER", "admin:admin")
-        .env("ST_KEY", ADMIN_PASSWORD);
-    program::finish(&mut command).await
+    program::finish(&mut CommandLine::of_administrator(server).command(arguments)).await
 }
 
 /// A check of the account, with the exit code that it ends with.
@@ -116,14 +108,8 @@ async fn what_cannot_be_checked_is_told_by_the_exit_code() {
     filled(&server).await;
     let output = stobj(&server, &["check", "--account", "AUTH_nobody"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let mut command = Command::new(program::server());
-    program::without_settings(&mut command)
-        .args(["check", "--account", "AUTH_test"])
-        .env("ST_AUTH", server.auth_url())
-        .env("ST_USER", "test:tester")
-        .env("ST_KEY", "testing");
-    let output = program::finish(&mut command).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let user = CommandLine::of(&server);
+    user.run(&["check", "--account", "AUTH_test"]).await.expect(2);
     // All accounts, as text for people.
     let output = stobj(&server, &["check"]).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,6 +1,5 @@
 //! Rows of the mirror that were changed in the database: each kind of it is found, mended, and found no more.
 
-use http::Method;
 use integration_tests::{Client, Server};
 
 use crate::{check, filled, found, meddle, meddle_unchecked};
@@ -46,8 +45,7 @@ async fn rows_that_were_changed_in_the_database_are_found_and_mended() {
 /// The objects of [`filled`], with an explicit directory besides.
 async fn filled_with_directory(server: &Server) -> Client {
     let client = filled(server).await;
-    let make = Method::from_bytes(b"MKCOL").unwrap();
-    client.request(make, "c/made/").await.expect(201);
+    client.make_directory("c/made/").await.expect(201);
     let put = client.put("c/z", "z").header("x-object-meta-color", "blue");
     put.await.expect(201);
     check(server, &[], 0).await;

@@ -117,12 +117,10 @@ pub(crate) const WAYS: &[Way] = &[
         client.delete("c/o").query("multipart-manifest", "delete")
     }),
     way("MOVE of it", Effect::Changes, |client| {
-        let method = Method::from_bytes(b"MOVE").expect("a method");
-        client.request(method, "c/o").header("destination", "c/moved")
+        client.rename("c/o", "c/moved")
     }),
     way("MOVE onto it", Effect::Changes, |client| {
-        let method = Method::from_bytes(b"MOVE").expect("a method");
-        client.request(method, "c/longer").header("destination", "c/o")
+        client.rename("c/longer", "c/o")
     }),
     way("GET of the container as a tree", Effect::Lists, |client| {
         client.get("c").query("tree", "true")
