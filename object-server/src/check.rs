@@ -120,6 +120,7 @@ pub(crate) async fn run(
     comparison.structure().await?;
     comparison.findings.tell();
     comparison.containers().await?;
+    comparison.counted_containers().await;
     for container in account.containers() {
         comparison.container(&container).await?;
     }

@@ -73,14 +73,21 @@ impl Comparison<'_> {
             let Some(counted) = counting.end(self.repair && !container.is_removed()) else {
                 continue;
             };
-            if counted.there != counted.counters && !container.is_removed() {
-                let shown = |count: crate::checkpoint::Count| {
-                    Some(format!("{} objects, {} bytes", count.objects, count.bytes))
-                };
-                let (there, counters) = (shown(counted.there), shown(counted.counters));
+            if container.is_removed() {
+                return Ok(());
+            }
+            if counted.there != counted.counters {
+                let (there, said) = (counted.there, counted.counters);
+                let there = shown(there.objects, there.bytes);
+                let said = shown(said.objects, said.bytes);
                 let path = container.name.to_string();
-                self.findings
-                    .note(Kind::Counter, path, there, counters, self.repair);
+                self.findings.note(Kind::Counter, path, there, said, self.repair);
+            }
+            for (directory, there, said) in counted.limited {
+                let there = shown(there.objects, there.bytes);
+                let said = shown(said.objects, said.bytes);
+                let path = format!("{}/{directory}", container.name);
+                self.findings.note(Kind::Counter, path, there, said, self.repair);
             }
             return Ok(());
         }
@@ -89,6 +96,18 @@ impl Comparison<'_> {
             format!("{name} could not be counted: its directories kept moving, or too much changed")
         });
         Ok(())
+    }
+
+    /// Which containers there are must be what the counters of the account know.
+    pub(super) async fn counted_containers(&mut self) {
+        // Nobody makes or removes one.
+        let _structure = self.account.structure.lock().await;
+        for (name, counted) in self.account.miscounted_containers(self.repair) {
+            let said = counted.and_then(|count| shown(count.objects, count.bytes));
+            let there = counted.is_none().then(|| "there".to_owned());
+            self.findings
+                .note(Kind::Counter, name.to_string(), there, said, self.repair);
+        }
     }
 
     async fn count_again(&mut self, container: &Container) -> Result<Recount, End> {
@@ -113,4 +132,8 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
+
+fn shown(objects: u64, bytes: u64) -> Option<String> {
+    Some(format!("{objects} objects, {bytes} bytes"))
 }

@@ -3,6 +3,7 @@
 use common::functional::check::Kind;
 use common::functional::mirror::DirectoryRow;
 use common::functional::object::Path;
+use common::quota::Limits;
 
 use super::compare::{ATTEMPTS, Comparison};
 use crate::jobs::End;
@@ -18,11 +19,43 @@ impl Comparison<'_> {
         path: &Path,
         attributes: &DirectoryAttributes,
     ) -> Result<(), End> {
+        self.limits(container, path, attributes.limits).await?;
         let row = self.mirror.directory(&path.container, &path.object).await?;
         match row == Some(directory_row(attributes)) {
             true => Ok(()),
             false => self.settle_directory(container, path).await,
         }
+    }
+
+    /// The limits that storage shows are those that are in force; else what is in the directory is counted, while nobody changes
+    /// anything in the container.
+    async fn limits(&mut self, container: &Container, path: &Path, limits: Limits) -> Result<(), End> {
+        let in_force = || {
+            let limits = self.account.directory_limits(&path.container, &path.object);
+            limits.map(|(_, limits)| limits)
+        };
+        if !limits.are_set() || in_force() == Some(limits) {
+            return Ok(());
+        }
+        let lock = container.lock.exclusive().await;
+        let found = self.owner.engine.directory(path).await?;
+        let stored = found.and_then(|found| found.explicit).unwrap_or_default().limits;
+        let former = in_force();
+        if container.is_removed() || !stored.are_set() || former == Some(stored) {
+            return Ok(());
+        }
+        if self.repair {
+            let counted = self
+                .owner
+                .count_directory(&path.account, &path.container, &path.object)
+                .await?;
+            self.account
+                .limit_directory(container, &path.object, stored, Some(counted));
+        }
+        drop(lock);
+        let (stored, former) = (told(stored), told(former.unwrap_or_default()));
+        self.note(Kind::Counter, path, stored, former, self.repair);
+        Ok(())
     }
 
     /// Compares one that the mirror has with what storage shows.
@@ -69,4 +102,14 @@ impl Comparison<'_> {
             return Ok(());
         }
     }
+}
+
+fn told(limits: Limits) -> Option<String> {
+    let told = |limit: Option<u64>, of: &str| limit.map(|limit| format!("{limit} {of}"));
+    let limits = [told(limits.objects, "objects"), told(limits.bytes, "bytes")];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    Some(match limits.is_empty() {
+        true => "no limits".to_owned(),
+        false => format!("limited to {}", limits.join(", ")),
+    })
 }

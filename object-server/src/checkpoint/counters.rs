@@ -87,6 +87,14 @@ impl Counters {
         change(&mut self.totals.bytes, before.bytes, holds.bytes);
     }
 
+    /// The account really has this container, in which nothing was counted yet, or has it no more.
+    pub fn correct_container(&mut self, name: &ContainerName, is_there: bool) {
+        match is_there {
+            true => self.add_container(name),
+            false => self.remove_container(name),
+        };
+    }
+
     /// What each container holds.
     pub const fn containers(&self) -> &BTreeMap<ContainerName, Count> {
         &self.containers

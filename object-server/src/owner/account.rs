@@ -309,6 +309,28 @@ impl Account {
         self.ledger.lock().counters.container(container)
     }
 
+    /// The containers of which the counters know although they are not there, with what they say, and those that are there and
+    /// not known; with `mend` no more. The caller holds `structure`.
+    pub(crate) fn miscounted_containers(&self, mend: bool) -> Vec<(ContainerName, Option<Count>)> {
+        let there: Vec<_> = self.tree.read().containers.keys().cloned().collect();
+        let mut ledger = self.ledger.lock();
+        let known = ledger.counters.containers();
+        let missing = there.iter().filter(|name| !known.contains_key(*name));
+        let missing = missing.map(|name| (name.clone(), None));
+        let gone = known
+            .iter()
+            .filter(|(name, _)| there.binary_search(name).is_err());
+        let gone = gone.map(|(name, count)| (name.clone(), Some(*count)));
+        let found: Vec<_> = missing.chain(gone).collect();
+        if mend {
+            for (name, count) in &found {
+                ledger.counters.correct_container(name, count.is_none());
+            }
+            ledger.is_dirty |= !found.is_empty();
+        }
+        found
+    }
+
     /// No name of the container is longer; `None`: that is not known.
     pub(crate) fn longest_name(&self, container: &ContainerName) -> Option<usize> {
         self.ledger.lock().names.longest(container)

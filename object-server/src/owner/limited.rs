@@ -44,6 +44,16 @@ impl Limited {
         self.0.lock().room.exchange(old, new);
     }
 
+    /// What is in it, as far as that was counted.
+    pub(super) fn used(&self) -> Footprint {
+        self.0.lock().used
+    }
+
+    /// It really holds this much, as somebody counted.
+    pub(super) fn correct(&self, holds: Footprint) {
+        self.0.lock().used = holds;
+    }
+
     fn count(&self, old: Footprint, new: Footprint) {
         let mut state = self.0.lock();
         state.used = state.used.less(old).plus(new);
@@ -70,6 +80,11 @@ impl LimitedDirectories {
             }
             NodePath::Account | NodePath::Container(_) => Vec::new(),
         }
+    }
+
+    /// Those of a container.
+    pub(super) fn of(&self, container: &ContainerName) -> BTreeMap<ObjectName, Arc<Limited>> {
+        self.0.get(container).cloned().unwrap_or_default()
     }
 
     /// Whether any directory of the container has limits.

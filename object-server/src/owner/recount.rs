@@ -1,15 +1,16 @@
-//! Counting what a container really holds, while it changes.
+//! Counting what a container, and each limited directory in it, really holds, while it changes.
 //!
 //! A walk passes the objects in byte order of their names. What changes at a name that it has passed is added to its sum as
 //! the commit says; a name ahead of it that changes is remembered, for the walk may have read that directory before. A name
 //! is passed under its stripe, so no change of it is halfway; and each step is one under the ledger's lock. So at its end
 //! the sum is exactly what the counters must say at that moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use common::name::{ContainerName, ObjectName};
 
+use super::Limited;
 use super::account::{Account, Ledger};
 use crate::checkpoint::Count;
 use crate::journal::Footprint;
@@ -26,6 +27,8 @@ pub(super) struct Counting {
     /// The last name that was passed.
     passed: Option<ObjectName>,
     sum: Count,
+    /// The directories that had limits when this began, with what was counted in each.
+    limited: BTreeMap<ObjectName, (Arc<Limited>, Footprint)>,
     /// Names that changed ahead.
     ahead: BTreeSet<ObjectName>,
     /// What was counted is not all: a directory moved, or too much changed.
@@ -49,12 +52,14 @@ pub(crate) enum Step {
 }
 
 /// What was counted, beside what the counters said at the same moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     /// What is there.
     pub(crate) there: Count,
     /// What the counters said.
     pub(crate) counters: Count,
+    /// The limited directories in which something else is than was said, with both.
+    pub(crate) limited: Vec<(ObjectName, Footprint, Footprint)>,
 }
 
 impl Counting {
@@ -66,17 +71,26 @@ impl Counting {
             return;
         }
         if self.passed.as_ref().is_some_and(|passed| object <= passed) {
-            let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-            self.sum.objects = self
-                .sum
-                .objects
-                .saturating_add(new.objects)
-                .saturating_sub(old.objects);
-            self.sum.bytes = self.sum.bytes.saturating_add(new.bytes).saturating_sub(old.bytes);
+            self.add(object, old.unwrap_or_default(), new.unwrap_or_default());
         } else if self.ahead.len() < MAX_AHEAD {
             self.ahead.insert(object.clone());
         } else {
             self.is_broken = true;
+        }
+    }
+
+    fn add(&mut self, object: &ObjectName, old: Footprint, new: Footprint) {
+        let Count { objects, bytes } = &mut self.sum;
+        *objects = objects.saturating_add(new.objects).saturating_sub(old.objects);
+        *bytes = bytes.saturating_add(new.bytes).saturating_sub(old.bytes);
+        if self.limited.is_empty() {
+            return;
+        }
+        let name = object.as_str();
+        for (slash, _) in name.match_indices('/') {
+            if let Some((_, sum)) = self.limited.get_mut(&name[..=slash]) {
+                *sum = sum.plus(new).less(old);
+            }
         }
     }
 }
@@ -102,11 +116,15 @@ impl Account {
     pub(crate) fn recount(self: &Arc<Self>, container: &ContainerName) -> Recount {
         let mut ledger = self.ledger.lock();
         let number = ledger.countings.iter().map(|of| of.number + 1).max().unwrap_or(0);
+        let limited = ledger.limited.of(container).into_iter();
+        let limited = limited.map(|(name, limited)| (name, (limited, Footprint::default())));
+        let limited = limited.collect();
         ledger.countings.push(Counting {
             number,
             container: container.clone(),
             passed: None,
             sum: Count::default(),
+            limited,
             ahead: BTreeSet::new(),
             is_broken: false,
         });
@@ -130,8 +148,7 @@ impl Recount {
             counting.ahead.remove(name);
             // Passed before, when it was found to have changed; its changes since then are in.
             if counting.passed.as_ref().is_none_or(|passed| name > passed) {
-                counting.sum.objects += holds.objects;
-                counting.sum.bytes += holds.bytes;
+                counting.add(name, Footprint::default(), holds);
                 counting.passed = Some(name.clone());
             }
             Step::Passed
@@ -153,14 +170,28 @@ impl Recount {
         if counting.is_broken {
             return None;
         }
+        let present = ledger.limited.of(&counting.container);
+        let mut limited = Vec::new();
+        for (name, (directory, there)) in counting.limited {
+            // One that got its limits meanwhile was counted for that.
+            let is_present = present.get(&name).is_some_and(|of| Arc::ptr_eq(of, &directory));
+            let used = directory.used();
+            if is_present && used != there {
+                if mend {
+                    directory.correct(there);
+                }
+                limited.push((name, there, used));
+            }
+        }
         let counted = Counted {
             there: counting.sum,
             counters: ledger.counters.container(&counting.container),
+            limited,
         };
         if mend && counted.there != counted.counters {
             ledger.counters.correct(&counting.container, counted.there);
-            ledger.is_dirty = true;
         }
+        ledger.is_dirty |= mend && (counted.there != counted.counters || !counted.limited.is_empty());
         Some(counted)
     }
 

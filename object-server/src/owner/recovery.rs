@@ -269,8 +269,8 @@ impl Owner {
         Ok(())
     }
 
-    /// What storage holds in a directory.
-    async fn count_directory(
+    /// What storage holds in a directory, in which nobody may change anything.
+    pub(crate) async fn count_directory(
         &self,
         account: &AccountName,
         container: &ContainerName,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
+mod counters;
 mod files;
 mod mirror;
 mod rebuild;

@@ -7,14 +7,29 @@ use proptest::prelude::*;
 use super::*;
 use crate::checkpoint::{Checkpoint, Counters, Names};
 use crate::node::{AccountAttributes, State, WriteId};
+use crate::owner::limited::LimitedDirectories;
 use common::Properties;
 
 fn container() -> ContainerName {
     ContainerName::new("c").unwrap()
 }
 
+/// Half of them lie in a directory.
 fn name(number: u8) -> ObjectName {
-    ObjectName::new(format!("o{number:03}")).unwrap()
+    let above = if is_in_directory(number) { "d/" } else { "" };
+    ObjectName::new(format!("{above}o{number:03}")).unwrap()
+}
+
+const fn is_in_directory(number: u8) -> bool {
+    number < 20
+}
+
+fn number(name: &ObjectName) -> u8 {
+    name.as_str().rsplit_once('o').unwrap().1.parse().unwrap()
+}
+
+fn directory() -> ObjectName {
+    ObjectName::new("d/").unwrap()
 }
 
 fn holds(bytes: u64) -> Footprint {
@@ -62,10 +77,23 @@ impl World {
             objects: there.objects + wrong,
             bytes: there.bytes + wrong,
         };
-        Self {
-            account: account(counters),
-            objects,
-        }
+        let account = account(counters);
+        let world = Self { account, objects };
+        let mut used = world.in_directory();
+        used.objects += wrong;
+        let used = BTreeMap::from([(container(), BTreeMap::from([(directory(), used)]))]);
+        world.account.ledger.lock().limited = LimitedDirectories::with_used(used);
+        world
+    }
+
+    fn in_directory(&self) -> Footprint {
+        let objects = self.objects.iter();
+        let lying_in = objects.filter(|(number, _)| is_in_directory(**number));
+        lying_in.fold(Footprint::default(), |sum, (_, bytes)| sum.plus(holds(*bytes)))
+    }
+
+    fn used(&self) -> Footprint {
+        self.account.ledger.lock().limited.used()[&container()][&directory()]
     }
 
     fn change(&mut self, number: u8, size: Option<u64>) {
@@ -78,13 +106,13 @@ impl World {
         ledger.count(&path, old.map(holds), size.map(holds), None);
     }
 
-    fn pass(&self, recount: &Recount, number: u8) {
+    fn pass(&self, recount: &Recount, next: u8) {
         let held = |number: u8| self.objects.get(&number).copied().map(holds).unwrap_or_default();
         loop {
-            match recount.pass(&name(number), held(number)) {
+            match recount.pass(&name(next), held(next)) {
                 Step::Passed => return,
                 Step::First(first) => {
-                    let first: u8 = first.as_str()[1..].parse().unwrap();
+                    let first = number(&first);
                     assert_eq!(recount.pass(&name(first), held(first)), Step::Passed);
                 }
             }
@@ -120,11 +148,15 @@ proptest! {
             world.change(*changed, *size);
         }
         while let Some(left) = recount.left() {
-            world.pass(&recount, left.as_str()[1..].parse().unwrap());
+            world.pass(&recount, number(&left));
         }
         let there = sum(&world.objects);
         let counters = world.account.count(&container());
-        prop_assert_eq!(recount.end(true), Some(Counted { there, counters }));
+        let (inside, used) = (world.in_directory(), world.used());
+        let limited = if wrong == 0 { Vec::new() } else { vec![(directory(), inside, used)] };
+        prop_assert_eq!(used.objects, inside.objects + wrong);
+        prop_assert_eq!(recount.end(true), Some(Counted { there, counters, limited }));
+        prop_assert_eq!(world.used(), inside);
         prop_assert_eq!(world.account.count(&container()), there);
         prop_assert_eq!(counters.objects, there.objects + wrong);
     }
