@@ -8,4 +8,5 @@
 mod actions;
 mod refusals;
 mod target;
+mod trees;
 mod ways;

@@ -162,6 +162,90 @@ pub(crate) const WAYS: &[Way] = &[
     }),
 ];
 
+/// A way to touch the object as a part of a tree, or over accounts: `c/t/d/o` is the object, `c/t/m/` lies beside its directory, and
+/// in the container `k` of the other account lie `t/e/` and `t/p`.
+pub(crate) struct TreeWay {
+    pub(crate) name: &'static str,
+    /// By whom, who is a client of the account.
+    pub(crate) request: fn(&Client) -> Request,
+    /// Whether more is stored somewhere.
+    pub(crate) stores: bool,
+    /// Whether its directory is moved away, removed or replaced.
+    pub(crate) removes: bool,
+}
+
+/// The other account.
+pub(crate) const OTHER: &str = "AUTH_test2";
+
+const fn tree_way(
+    name: &'static str,
+    (stores, removes): (bool, bool),
+    request: fn(&Client) -> Request,
+) -> TreeWay {
+    TreeWay {
+        name,
+        request,
+        stores,
+        removes,
+    }
+}
+
+fn copy_directory(client: &Client, from: &str, to: &str) -> Request {
+    client.copy(from, to).header("depth", "infinity")
+}
+
+fn there(request: Request) -> Request {
+    request.header("destination-account", OTHER)
+}
+
+/// From the other account into this one.
+fn here(client: &Client, request: impl Fn(&Client) -> Request) -> Request {
+    request(&client.at_account(OTHER)).header("destination-account", "AUTH_test")
+}
+
+pub(crate) const TREE_WAYS: &[TreeWay] = &[
+    tree_way("COPY of its directory", (true, false), |client| {
+        copy_directory(client, "c/t/d/", "c/t/copy/")
+    }),
+    tree_way(
+        "COPY of its directory to another account",
+        (true, false),
+        |client| there(copy_directory(client, "c/t/d/", "k/t/copy/")),
+    ),
+    tree_way("COPY of a directory onto its own", (true, true), |client| {
+        copy_directory(client, "c/t/m/", "c/t/d/")
+    }),
+    tree_way(
+        "COPY of a directory of another account onto its own",
+        (true, true),
+        |client| here(client, |client| copy_directory(client, "k/t/e/", "c/t/d/")),
+    ),
+    tree_way("MOVE of its directory", (false, true), |client| {
+        client.rename("c/t/d/", "c/t/moved/")
+    }),
+    tree_way(
+        "MOVE of its directory to another account",
+        (true, true),
+        |client| there(client.rename("c/t/d/", "k/t/moved/")),
+    ),
+    tree_way("MOVE of it to another account", (true, false), |client| {
+        there(client.rename("c/t/d/o", "k/t/moved"))
+    }),
+    tree_way(
+        "MOVE of a directory of another account onto its own",
+        (true, true),
+        |client| here(client, |client| client.rename("k/t/e/", "c/t/d/")),
+    ),
+    tree_way(
+        "MOVE of an object of another account onto it",
+        (true, false),
+        |client| here(client, |client| client.rename("k/t/p", "c/t/d/o")),
+    ),
+    tree_way("DELETE of its directory", (false, true), |client| {
+        client.remove_directory("c/t/d/")
+    }),
+];
+
 /// What a COPY or a PUT would have left.
 pub(crate) const LEFT_BEHIND: &[&str] = &["copy", "moved", "o/below"];
 
