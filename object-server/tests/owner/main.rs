@@ -12,6 +12,7 @@ mod directory_quota;
 mod faults;
 mod jobs;
 mod mirror;
+mod scrubber;
 mod tree;
 mod tree_faults;
 mod tree_model;
