@@ -1,11 +1,12 @@
 //! The file of the keys that sign tokens: read at start, made at the first one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use common::token::Keyring;
+
+use crate::secret_file;
 
 /// A keyring and where it is kept.
 #[derive(Debug)]
@@ -71,21 +72,8 @@ impl Keys {
         if !self.is_new {
             return Ok(());
         }
-        let temporary = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(self.keyring.to_text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &self.path)?;
-        match self.path.parent() {
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => Ok(()),
-        }
+        let unfinished = self.path.with_extension("new");
+        secret_file::replace(&self.path, &unfinished, self.keyring.to_text().as_bytes())
     }
 }
 

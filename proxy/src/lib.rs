@@ -6,5 +6,6 @@ pub mod functionalise;
 pub mod inner;
 mod keys;
 mod policy_snapshot;
+mod secret_file;
 pub mod serve;
 pub mod settings;

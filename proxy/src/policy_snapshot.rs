@@ -6,9 +6,9 @@
 //! second, beside its place, and moved there. At a start the newest of all the files in the directory counts, whoever
 //! wrote it: one that was copied here from another server does as well.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use common::token::Keyring;
 use middleware::PolicyCache;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
+
+use crate::secret_file;
 
 const PURPOSE: &str = "policy";
 const DIRECTORY: &str = "policy";
@@ -121,18 +123,7 @@ impl Snapshots {
             .create(&self.directory)?;
         // Several processes of a kind may share a directory.
         let unfinished = format!("{}.{}{UNFINISHED}", self.name, std::process::id());
-        let unfinished = self.directory.join(unfinished);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(&sealed)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.path())?;
-        File::open(&self.directory)?.sync_all()
+        secret_file::replace(&self.path(), &self.directory.join(unfinished), &sealed)
     }
 
     fn newest(&self) -> Option<(PathBuf, Policy)> {

@@ -9,6 +9,7 @@ use common::functional::object::Path;
 use common::{Body, Error};
 
 use super::copying::{DirectoryCopy, Ends};
+use super::look::no_directory;
 use crate::jobs::{Wanted, Work};
 use crate::owner::Owner;
 
@@ -66,7 +67,7 @@ pub(super) fn shown(path: &Path, of_job: &Path) -> String {
 fn check_names(copy: &DirectoryCopy) -> Result<(), Error> {
     let (source, destination) = (&copy.source, &copy.destination);
     if !source.object.is_directory() || !destination.object.is_directory() {
-        return Err(Error::bad_request("The name of a directory ends in a slash."));
+        return Err(no_directory());
     }
     let is_same_container =
         (&source.account, &source.container) == (&destination.account, &destination.container);

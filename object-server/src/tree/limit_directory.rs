@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use common::Error;
 use common::functional::Context;
 use common::functional::object::Path;
 use common::functional::quota::Quota;
 use common::quota::Limits;
-use common::{Body, Error};
 
 use super::look;
 use super::totals::briefly;
@@ -28,12 +28,7 @@ impl Owner {
         changes: Changes,
         context: &Context,
     ) -> Result<Quota, Error> {
-        if !path.object.is_directory() {
-            return Err(Error::bad_request("The name of a directory ends in a slash."));
-        }
-        let (account, container, _) = self
-            .admit(&path.account, &path.container, context, Body::empty())
-            .await?;
+        let (account, container) = self.admit_directory(&path, context).await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             owner

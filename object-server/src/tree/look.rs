@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::functional::Context;
 use common::functional::object::Path;
 use common::name::{ContainerName, ObjectName};
-use common::{Error, Outcome, Timestamp};
+use common::{Body, Error, Outcome, Timestamp};
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::journal::Footprint;
@@ -58,7 +58,27 @@ pub(super) fn node(path: &Path) -> NodePath {
     }
 }
 
+/// What is no directory's name was given where one belongs.
+pub(super) fn no_directory() -> Error {
+    Error::bad_request("The name of a directory ends in a slash.")
+}
+
 impl Owner {
+    /// The account and container of a request for a directory.
+    pub(super) async fn admit_directory(
+        &self,
+        path: &Path,
+        context: &Context,
+    ) -> Result<(Arc<Account>, Arc<Container>), Error> {
+        if !path.object.is_directory() {
+            return Err(no_directory());
+        }
+        let (account, container, _) = self
+            .admit(&path.account, &path.container, context, Body::empty())
+            .await?;
+        Ok((account, container))
+    }
+
     /// What bears a name: a directory, if it ends in a slash, else an object.
     pub(super) async fn present(&self, path: &Path) -> Result<Option<Present>, Error> {
         if path.object.is_directory() {

@@ -6,7 +6,7 @@ use common::functional::Context;
 use common::functional::fs::{MadeDirectory, MakeDirectory};
 use common::functional::mirror::Node;
 use common::functional::object::Path;
-use common::{Body, Error, Outcome};
+use common::{Error, Outcome};
 
 use super::look;
 use crate::account::uncancelled;
@@ -23,12 +23,7 @@ impl Owner {
         context: &Context,
     ) -> Result<MadeDirectory, Error> {
         let path = &call.path;
-        if !path.object.is_directory() {
-            return Err(Error::bad_request("The name of a directory ends in a slash."));
-        }
-        let (account, container, _) = self
-            .admit(&path.account, &path.container, context, Body::empty())
-            .await?;
+        let (account, container) = self.admit_directory(path, context).await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             owner.make_explicit(&account, &container, call, &context).await?;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use common::Error;
 use common::functional::Context;
 use common::functional::fs::{RemoveDirectory, RemovedDirectory};
 use common::functional::object::Path;
-use common::{Body, Error};
 
 use super::look;
 use super::operation::Operation;
@@ -22,12 +22,7 @@ impl Owner {
         context: &Context,
     ) -> Result<RemovedDirectory, Error> {
         let path = call.path;
-        if !path.object.is_directory() {
-            return Err(Error::bad_request("The name of a directory ends in a slash."));
-        }
-        let (account, container, _) = self
-            .admit(&path.account, &path.container, context, Body::empty())
-            .await?;
+        let (account, container) = self.admit_directory(&path, context).await?;
         let (owner, context) = (Arc::clone(self), context.clone());
         uncancelled(async move {
             let removed = owner.detach(&account, &container, &path, &context).await?;

@@ -8,13 +8,14 @@ use common::functional::mirror::{self, TreePage};
 use common::name::{ContainerName, ObjectName};
 use common::{Body, Error};
 
+use super::look::no_directory;
 use crate::owner::{Account, Owner};
 
 impl Owner {
     pub(crate) async fn tree(&self, call: Tree, context: &Context) -> Result<TreeNode, Error> {
         let is_directory = |name: &ObjectName| name.is_directory();
         if !call.directory.as_ref().is_none_or(is_directory) {
-            return Err(Error::bad_request("The name of a directory ends in a slash."));
+            return Err(no_directory());
         }
         let (account, container, _) = self
             .admit(&call.account, &call.container, context, Body::empty())
