@@ -28,6 +28,7 @@ use crate::tree_listing::TreeListing;
 mod account;
 mod checkpoints;
 mod commit;
+mod container;
 mod limited;
 mod locks;
 mod recount;
@@ -36,8 +37,9 @@ mod reservation;
 mod retell;
 mod watch;
 
-pub(crate) use account::{Account, Container, Renaming};
+pub(crate) use account::Account;
 pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record, recorded};
+pub(crate) use container::{Container, Renaming};
 pub(crate) use limited::Limited;
 use locks::Stripes;
 pub(crate) use recount::{Recount, Step};

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Open, Position as MirrorPosition};
 use common::functional::{self, Context};
-use common::name::{ContainerName, ObjectName};
 use common::service::FunctionalService;
 use common::{Body, Clock, Error};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::queue::{Batch, Queue, Waiting, What};
-use super::{Sources, attached, directory_row, object_row, refill, row};
+use super::queue::{Batch, Queue};
+use super::{Sources, attached, refill};
 use crate::journal::Position;
 use crate::node::NodePath;
 use crate::owner::Account;
 use crate::tree::Rename;
+
+mod changes;
 
 /// Between two attempts while the mirror is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -320,21 +321,6 @@ impl Stream {
         }
     }
 
-    /// What the mirror is told of a batch.
-    async fn changes(&self, batch: &Batch) -> Result<Vec<Change>, Error> {
-        if self.account.is_deleted() {
-            // With it goes all that is still to be told of what lay in it.
-            let node = Node::Account(None);
-            let seq = batch.through;
-            return Ok(vec![Change { seq, node }]);
-        }
-        let mut changes = Vec::with_capacity(batch.waiting.len());
-        for (_, waiting) in &batch.waiting {
-            self.add(waiting, &mut changes).await?;
-        }
-        Ok(changes)
-    }
-
     /// Sends a batch; `false`: the mirror stands elsewhere than thought.
     async fn send(&self, batch: &Batch) -> Result<bool, Error> {
         if let Some((seq, to)) = batch.attached() {
@@ -401,89 +387,5 @@ impl Stream {
             *reached = through.max(*reached);
             is_later
         });
-    }
-
-    /// Adds what the mirror is told of a change.
-    async fn add(&self, waiting: &Waiting, changes: &mut Vec<Change>) -> Result<(), Error> {
-        let seq = waiting.seq;
-        match &waiting.what {
-            What::Node(path, state) => {
-                let node = self.state_of(path, state.as_ref(), seq).await?;
-                changes.push(Change { seq, node });
-            }
-            What::Rename(rename, state) => match (&rename.to, row::renamed(rename)) {
-                (_, Some(node)) => changes.push(Change { seq, node }),
-                // Whoever reads in between rather sees the object twice than never.
-                (Some(to), None) => {
-                    let node = self.state_of(to, state.as_ref(), seq).await?;
-                    changes.push(Change { seq, node });
-                    changes.extend(rename.from.as_ref().map(|from| Change {
-                        seq: seq + 1,
-                        node: row::gone(from),
-                    }));
-                }
-                (None, None) => {}
-            },
-        }
-        Ok(())
-    }
-
-    /// The state of a node that had this name at `seq`, as that was then or is now.
-    async fn state_of(&self, path: &NodePath, known: Option<&Node>, seq: u64) -> Result<Node, Error> {
-        if let Some(node) = known {
-            return Ok(node.clone());
-        }
-        loop {
-            let now_called = || self.state.lock().queue.now_called(path, seq);
-            let Some(now) = now_called() else {
-                return Ok(row::gone(path));
-            };
-            // While this is held no tree operation in the container is between storage and the queue.
-            let container = match &now {
-                NodePath::Object(container, _) | NodePath::Directory(container, _) => {
-                    self.account.container(container)
-                }
-                NodePath::Account | NodePath::Container(_) => None,
-            };
-            let _lock = match &container {
-                Some(container) => Some(container.lock.shared().await),
-                None => None,
-            };
-            if now_called().as_ref() == Some(&now) {
-                return self.read(path, &now).await;
-            }
-        }
-    }
-
-    /// What storage shows under the name `now`, as the state of `path`.
-    async fn read(&self, path: &NodePath, now: &NodePath) -> Result<Node, Error> {
-        let engine = &self.sources.engine;
-        let place = |container: &ContainerName, name: &ObjectName| functional::object::Path {
-            account: self.account.name.clone(),
-            container: container.clone(),
-            object: name.clone(),
-        };
-        Ok(match (path.clone(), now) {
-            (NodePath::Account, _) => {
-                let attributes = self.account.attributes();
-                Node::Account((!attributes.deleted).then(|| super::account_row(&attributes)))
-            }
-            (NodePath::Container(name), _) => {
-                let found = self.account.container(&name);
-                let row = found.map(|found| super::container_row(&found.attributes()));
-                Node::Container(name, row)
-            }
-            (NodePath::Object(container, object), NodePath::Object(now_in, now)) => {
-                let found = row::or_nothing(engine.stat(&place(now_in, now)).await)?;
-                let found = found.filter(crate::node::ObjectAttributes::is_adopted);
-                Node::Object(container, object, found.as_ref().map(object_row))
-            }
-            (NodePath::Directory(container, directory), NodePath::Directory(now_in, now)) => {
-                let found = row::or_nothing(engine.directory(&place(now_in, now)).await)?;
-                let explicit = found.and_then(|found| found.explicit);
-                Node::Directory(container, directory, explicit.as_ref().map(directory_row))
-            }
-            (path, _) => row::gone(&path),
-        })
     }
 }

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use common::functional::Context;
-use common::functional::info::{Resource, State};
 use common::functional::quota::Quota;
-use common::functional::{account, container};
 use common::name::{AccountName, ContainerName, ObjectName};
 use common::quota::Limits;
 use common::{Error, Outcome};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
 
+use super::container::{Container, Standing};
 use super::limited::{Limited, LimitedDirectories};
-use super::locks::ContainerLock;
 use super::recount::Counting;
 use super::reservation::{Reservation, Room};
 use super::watch::Watched;
@@ -23,6 +19,8 @@ use crate::checkpoint::{Count, Counters, Names};
 use crate::journal::Footprint;
 use crate::node::{self, AccountAttributes, ContainerAttributes, NodePath};
 use crate::tree::Operation;
+
+mod shown;
 
 /// An account that exists in storage.
 #[derive(Debug)]
@@ -95,67 +93,6 @@ impl Ledger {
                 self.break_countings(container);
             }
         }
-    }
-}
-
-/// A container of an account in memory.
-#[derive(Debug)]
-pub(crate) struct Container {
-    pub(crate) name: ContainerName,
-    pub(crate) lock: ContainerLock,
-    /// Locked while the account's ledger is, and never without it.
-    pub(super) room: Mutex<Room>,
-    attributes: RwLock<Arc<ContainerAttributes>>,
-    standing: AtomicU8,
-    /// How often tree operations in it began and ended: odd, while storage shows one and the account's order may not.
-    renames: watch::Sender<u64>,
-}
-
-/// A tree operation that storage may show already and the account's order may not. It holds the locks of these containers
-/// exclusively.
-#[derive(Debug)]
-pub(crate) struct Renaming(Vec<Arc<Container>>);
-
-impl Renaming {
-    /// From now on.
-    pub(crate) fn of(containers: &[Arc<Container>]) -> Self {
-        let renaming = Self(containers.to_vec());
-        renaming.step();
-        renaming
-    }
-
-    fn step(&self) {
-        for container in &self.0 {
-            container.renames.send_modify(|renames| *renames += 1);
-        }
-    }
-}
-
-impl Drop for Renaming {
-    fn drop(&mut self) {
-        self.step();
-    }
-}
-
-/// What a change of an object must know of its container, which changes only under the container's lock, held
-/// exclusively.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing(u8);
-
-impl Standing {
-    const REMOVED: u8 = 1;
-    const LIMITED: u8 = 2;
-    const IN_LIMITED_ACCOUNT: u8 = 4;
-    const LIMITED_INSIDE: u8 = 8;
-
-    /// Whether the container was removed since it was looked up.
-    pub(crate) fn is_removed(self) -> bool {
-        self.0 & Self::REMOVED != 0
-    }
-
-    /// Whether the container, its account, or a directory in it has a limit.
-    pub(crate) fn is_limited(self) -> bool {
-        self.0 & (Self::LIMITED | Self::IN_LIMITED_ACCOUNT | Self::LIMITED_INSIDE) != 0
     }
 }
 
@@ -418,161 +355,5 @@ impl Account {
     pub(crate) fn note_state(&self, container: &ContainerName, object: &ObjectName, is_disabled: bool) {
         let mut ledger = self.ledger.lock();
         ledger.names.set_disabled(container, object, is_disabled);
-    }
-
-    /// What guards decide by.
-    pub(crate) fn resource(&self) -> Resource {
-        let attributes = self.attributes();
-        Resource {
-            generation: attributes.generation,
-            state: if attributes.deleted {
-                State::Deleted
-            } else {
-                State::Present
-            },
-            properties: attributes.properties.clone(),
-        }
-    }
-
-    /// What guards decide by, of a container there or not.
-    pub(crate) fn container_resource(&self, name: &ContainerName) -> Resource {
-        let tree = self.tree.read();
-        match tree.containers.get(name) {
-            Some(container) => {
-                let attributes = container.attributes();
-                Resource {
-                    generation: attributes.generation,
-                    state: State::Present,
-                    properties: attributes.properties.clone(),
-                }
-            }
-            None => Resource {
-                generation: tree.containers_changed,
-                ..Resource::default()
-            },
-        }
-    }
-
-    /// The generation alone, for the comparison that every request makes.
-    pub(crate) fn container_generation(&self, name: &ContainerName) -> u64 {
-        let tree = self.tree.read();
-        tree.containers
-            .get(name)
-            .map_or(tree.containers_changed, |container| {
-                container.attributes().generation
-            })
-    }
-
-    pub(crate) fn info(&self) -> account::Info {
-        let attributes = self.attributes();
-        let totals = self.ledger.lock().counters.totals();
-        account::Info {
-            created: attributes.created,
-            containers: totals.containers,
-            objects: totals.objects,
-            bytes: totals.bytes,
-            properties: attributes.properties.clone(),
-        }
-    }
-
-    /// What the account holds, and may hold.
-    pub(crate) fn quota(&self) -> Quota {
-        let ledger = self.ledger.lock();
-        let totals = ledger.counters.totals();
-        let used = (totals.bytes, totals.objects);
-        Quota::new(self.name.clone(), None, used, ledger.room.limits)
-    }
-
-    /// What a container holds, and may hold.
-    pub(crate) fn container_quota(&self, container: &Container) -> Quota {
-        let ledger = self.ledger.lock();
-        let count = ledger.counters.container(&container.name);
-        let used = (count.bytes, count.objects);
-        let name = Some(container.name.clone());
-        Quota::new(self.name.clone(), name, used, container.room.lock().limits)
-    }
-
-    /// The account's listing as it stands in memory, in byte order of names.
-    pub(crate) fn lines(&self) -> Vec<account::Entry> {
-        let containers = self.containers();
-        let ledger = self.ledger.lock();
-        containers
-            .iter()
-            .map(|container| {
-                let count = ledger.counters.container(&container.name);
-                account::Entry::Container {
-                    name: container.name.clone(),
-                    objects: count.objects,
-                    bytes: count.bytes,
-                    last_modified: container.attributes().timestamp,
-                }
-            })
-            .collect()
-    }
-
-    pub(crate) fn container_info(&self, container: &Container) -> container::Info {
-        let attributes = container.attributes();
-        let count = self.count(&container.name);
-        container::Info {
-            created: attributes.created,
-            last_modified: attributes.timestamp,
-            objects: count.objects,
-            bytes: count.bytes,
-            storage_policy: attributes.storage_policy.clone(),
-            properties: attributes.properties.clone(),
-        }
-    }
-}
-
-impl Container {
-    pub(crate) fn new(name: ContainerName, attributes: ContainerAttributes) -> Self {
-        let limits = Limits::of_container(&attributes.properties);
-        let container = Self {
-            name,
-            lock: ContainerLock::default(),
-            room: Mutex::new(Room::new(limits)),
-            attributes: RwLock::new(Arc::new(attributes)),
-            standing: AtomicU8::new(0),
-            renames: watch::Sender::new(0),
-        };
-        container.set(Standing::LIMITED, limits.are_set());
-        container
-    }
-
-    pub(crate) fn attributes(&self) -> Arc<ContainerAttributes> {
-        Arc::clone(&self.attributes.read())
-    }
-
-    /// How it stands just now; to be asked again under its lock.
-    pub(crate) fn standing(&self) -> Standing {
-        Standing(self.standing.load(Ordering::Acquire))
-    }
-
-    /// Whether it was removed since it was looked up; asked again under its lock.
-    pub(crate) fn is_removed(&self) -> bool {
-        self.standing().is_removed()
-    }
-
-    /// Waits until no tree operation in it is between storage and the account's order, and answers how many there were:
-    /// when the answer is the same after something was read from storage, that was read of one tree.
-    pub(crate) async fn renames(&self) -> u64 {
-        let mut renames = self.renames.subscribe();
-        // The sender lives as long as this container does.
-        renames
-            .wait_for(|renames| renames % 2 == 0)
-            .await
-            .map_or(0, |renames| *renames)
-    }
-
-    fn set_in_limited_account(&self, is_limited: bool) {
-        self.set(Standing::IN_LIMITED_ACCOUNT, is_limited);
-    }
-
-    fn set(&self, bit: u8, is_set: bool) {
-        if is_set {
-            self.standing.fetch_or(bit, Ordering::Release);
-        } else {
-            self.standing.fetch_and(!bit, Ordering::Release);
-        }
     }
 }

@@ -18,22 +18,19 @@ use super::limited::LimitedDirectories;
 use super::{Account, Owner, PRESENT, Parts, footprint};
 use crate::checkpoint::{self, Checkpoint, Counters, Loaded, Names};
 use crate::engine::EngineError;
-use crate::journal::{Action, Entry, Footprint, Kind, Position};
-use crate::node::{AccountAttributes, NodePath, State, WriteId};
-use crate::tree::Operation;
+use crate::journal::{Entry, Footprint, Position};
+use crate::node::{AccountAttributes, NodePath, State};
 use crate::walk::{Met, Walk};
 
 mod found;
 mod history;
+mod settle;
 
 #[cfg(test)]
 mod tests;
 
 /// `seq = term · 2^40 + n`.
 const TERM_SHIFT: u32 = 40;
-
-/// No more changes than this are between their commit and their acknowledgement.
-const MAX_IN_FLIGHT: usize = 4096;
 
 /// The entries found in the journal, by account.
 #[derive(Debug, Default)]
@@ -284,196 +281,6 @@ impl Owner {
             }
         }
         Ok(counted)
-    }
-
-    /// Finds out what became of a tree operation that was cut short, and says so in the journal.
-    async fn finish_operation(
-        &self,
-        account: &Account,
-        id: WriteId,
-        operation: &Operation,
-        history: &mut History,
-        is_recounted: bool,
-    ) -> Result<(), Error> {
-        if self.settle(&account.name, id, operation).await? {
-            self.commit_operation(account, id, operation, None, !is_recounted)?;
-            history.add_operation(account.last_seq(), operation.rename.clone());
-            return Ok(());
-        }
-        // What is done later to the same node must not be taken for this.
-        self.journal.append_reserved(&Entry {
-            account_id: account.account_id,
-            kind: Kind::Abort { id },
-        })?;
-        Ok(())
-    }
-
-    /// Settles all tree operations that were cut short.
-    async fn settle_all(&self, account: &AccountName, found: &Found) -> Result<(), Error> {
-        for begun in found.begun.values() {
-            if let Begun::Operation(id, operation) = begun {
-                self.settle(account, *id, operation).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a tree operation that was announced has been made. If so it is durable when this is answered.
-    ///
-    /// # Errors
-    /// When storage does not say.
-    pub(crate) async fn settle(
-        &self,
-        account: &AccountName,
-        id: WriteId,
-        operation: &Operation,
-    ) -> Result<bool, EngineError> {
-        let place = |node: &NodePath| match node {
-            NodePath::Object(container, name) | NodePath::Directory(container, name) => {
-                Some(path(account, container, name))
-            }
-            NodePath::Account | NodePath::Container(_) => None,
-        };
-        let identity = operation.identity;
-        let from = operation.rename.from.as_ref().and_then(place);
-        let to = operation.rename.to.as_ref().and_then(place);
-        let settled = match (from, to) {
-            (Some(from), Some(to)) => self.engine.settle_rename(&from, &to, identity, id).await,
-            (Some(from), None) => self.engine.settle_detach(&from, identity, id).await,
-            (None, Some(to)) => self.engine.settle_attach(id, &to, identity, id).await,
-            (None, None) => Ok(false),
-        };
-        match settled {
-            Err(EngineError::NoContainer) => Ok(false),
-            settled => settled,
-        }
-    }
-
-    /// Makes up for the commit of a write that storage shows, or has the mirror look at the path again.
-    async fn finish(
-        &self,
-        account: &Account,
-        position: Position,
-        begun: Begun,
-        history: &mut History,
-        is_recounted: bool,
-    ) -> Result<(), Error> {
-        let Begun::Node {
-            id,
-            path,
-            action,
-            old,
-            record,
-        } = begun
-        else {
-            return Ok(());
-        };
-        let now = self.shown(account, &path).await?;
-        let is_there = match action {
-            Action::Delete => now.is_none(),
-            Action::Put | Action::Post => now.is_some_and(|(shown, _)| shown == id),
-        };
-        let mut ledger = account.ledger.lock();
-        let seq = ledger.last_seq + 1;
-        ledger.last_seq = seq;
-        ledger.is_dirty = true;
-        let mut position = position;
-        if is_there {
-            let new = now.map(|(_, footprint)| footprint);
-            // What another change of the same name led to, when one came between announcement and crash.
-            let old = history.last(&path).map_or(old, |(_, footprint)| footprint);
-            let kind = Kind::Commit {
-                id,
-                seq,
-                path: path.clone(),
-                old,
-                new,
-                record,
-            };
-            let entry = Entry {
-                account_id: account.account_id,
-                kind,
-            };
-            position = self.journal.append_reserved(&entry)?;
-            self.records.note(position, entry);
-            if !is_recounted {
-                ledger.count(&path, old, new, None);
-            }
-            history.add_node(path.clone(), seq, id, new);
-        }
-        self.feed.note_path(account.account_id, seq, position, path);
-        Ok(())
-    }
-
-    /// Looks whether storage shows what the last commits say. A power cut can take a change that was committed but
-    /// not yet acknowledged: the journal was synced, the name was not.
-    async fn correct(
-        &self,
-        account: &Account,
-        changes: &[Change],
-        history: &History,
-        is_recounted: bool,
-    ) -> Result<(), Error> {
-        let tail = &changes[changes.len().saturating_sub(MAX_IN_FLIGHT)..];
-        let paths = tail.iter().filter_map(|change| match &change.made {
-            Made::Node { path, .. } => history.now_called(path, change.seq),
-            Made::Operation(_) => None,
-        });
-        let paths: HashSet<NodePath> = paths.collect();
-        for path in paths {
-            let Some((id, expected)) = history.last(&path) else {
-                continue;
-            };
-            let shown = self.shown(account, &path).await?;
-            let is_as_expected = match shown {
-                Some((shown, _)) => expected.is_some() && shown == id,
-                None => expected.is_none(),
-            };
-            if is_as_expected {
-                continue;
-            }
-            let mut ledger = account.ledger.lock();
-            ledger.last_seq += 1;
-            ledger.is_dirty = true;
-            if !is_recounted {
-                let shown = shown.map(|(_, footprint)| footprint);
-                ledger.count(&path, expected, shown, None);
-            }
-            let (seq, position) = (ledger.last_seq, self.journal.position());
-            self.feed.note_path(account.account_id, seq, position, path);
-        }
-        Ok(())
-    }
-
-    /// Which write storage shows under a path.
-    async fn shown(&self, account: &Account, path: &NodePath) -> Result<Option<(WriteId, Footprint)>, Error> {
-        Ok(match path {
-            NodePath::Account => Some((account.attributes().id, PRESENT)),
-            NodePath::Container(name) => account
-                .container(name)
-                .map(|container| (container.attributes().id, PRESENT)),
-            NodePath::Object(container, object) => {
-                if account.container(container).is_none() {
-                    return Ok(None);
-                }
-                let attributes = self
-                    .engine
-                    .stat(&self::path(&account.name, container, object))
-                    .await?;
-                attributes.map(|attributes| (attributes.id, footprint(&attributes)))
-            }
-            NodePath::Directory(container, name) => {
-                if account.container(container).is_none() {
-                    return Ok(None);
-                }
-                let directory = self
-                    .engine
-                    .directory(&self::path(&account.name, container, name))
-                    .await?;
-                let explicit = directory.and_then(|directory| directory.explicit);
-                explicit.map(|explicit| (explicit.id, PRESENT))
-            }
-        })
     }
 
     /// Counts what storage holds.

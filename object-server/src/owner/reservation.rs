@@ -19,7 +19,8 @@ use common::quota::Limits;
 use common::{Error, Outcome};
 use parking_lot::Mutex;
 
-use super::account::{Account, Container, Ledger};
+use super::account::{Account, Ledger};
+use super::container::Container;
 use super::limited::Limited;
 use crate::journal::Footprint;
 use crate::node::NodePath;

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::journal::Record;
+use crate::journal::{Action, Kind, Record};
+use crate::node::WriteId;
 use common::Timestamp;
 use common::name::ObjectName;
 use proptest::prelude::*;
