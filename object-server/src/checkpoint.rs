@@ -1,7 +1,8 @@
 //! The counters of an account, in memory and on disk.
 //!
 //! [`Counters`] are what heads and quotas go by. A [`Checkpoint`] is the counters at one `seq`, written down so that a
-//! restart needs only the later commits of the journal; without a good one everything is counted again.
+//! restart needs only the later commits of the journal; without a good one everything is counted again. [`Names`] are what is
+//! known of names beside them: the longest, and what is switched off.
 //!
 //! # Format, version 1
 //!

@@ -1,4 +1,13 @@
 //! What the owner does with objects: one file a verb.
+//!
+//! | look at | for |
+//! |---|---|
+//! | `put.rs`, `post.rs`, `delete.rs`, `read.rs` | Swift's verbs; HEAD and GET are both reads |
+//! | `state.rs` | an object switched off, and on again |
+//! | `adopt.rs`, `quarantine.rs` | files that others put there or changed; data that is not what was stored |
+//! | `change.rs` | what all changes share: announced, locked, visible, committed, durable |
+//! | `body.rs`, `room.rs` | an upload taken in, and how much it may still bring |
+//! | `content.rs` | what is there, read and hashed |
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `make_directory.rs` | explicit directories, made and removed |
 //! | `move_node.rs` | another name for an object or a directory |
-//! | `copy_directory.rs`, `copying/` | a directory once more, also as the first half of a move to another account |
+//! | `copy_directory.rs`, `copying.rs` | a directory once more, also as the first half of a move to another account |
 //! | `move_object.rs` | an object moved to another account |
 //! | `remove_directory.rs` | a directory with all that lies in it |
 //! | `limit_directory.rs` | limits on what lies in a directory |
