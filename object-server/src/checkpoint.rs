@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::journal::Footprint;
+use crate::lease::Lease;
 
 mod counters;
 mod names;
@@ -87,18 +88,19 @@ pub enum Loaded {
 /// Writes a checkpoint down, in the place of the one before.
 ///
 /// # Errors
-/// 507 when the disk is full, 503 when it fails; the one before is then still there.
-pub async fn save(state_directory: &Path, checkpoint: Checkpoint) -> Result<(), Error> {
+/// 507 when the disk is full, 503 when it fails or the lease is not held; the one before is then still there.
+pub async fn save(state_directory: &Path, lease: &Lease, checkpoint: Checkpoint) -> Result<(), Error> {
     let (base, path) = (
         state_directory.to_owned(),
         path(state_directory, checkpoint.account_id),
     );
+    let lease = lease.clone();
     let saved = tokio::task::spawn_blocking(move || {
         let bytes = encode(&checkpoint);
         if let Some(directory) = path.parent() {
             durable::make_directory_below(&base, directory)?;
         }
-        durable::replace(&path, &[&bytes])
+        durable::replace_under(&lease, &path, &[&bytes])
     });
     match saved.await.map_err(Error::internal)? {
         Ok(_) => Ok(()),
@@ -211,6 +213,7 @@ mod tests {
         assert_eq!(load(directory.path(), 9).await.unwrap(), Loaded::Missing);
         save(
             directory.path(),
+            &Lease::default(),
             Checkpoint {
                 account_id: 9,
                 ..Checkpoint::default()
@@ -218,7 +221,9 @@ mod tests {
         )
         .await
         .unwrap();
-        save(directory.path(), checkpoint(9)).await.unwrap();
+        save(directory.path(), &Lease::default(), checkpoint(9))
+            .await
+            .unwrap();
         assert_eq!(
             load(directory.path(), 9).await.unwrap(),
             Loaded::Good(checkpoint(9))
@@ -229,7 +234,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_whole_is_bad() {
         let directory = TempDir::new().unwrap();
-        save(directory.path(), checkpoint(9)).await.unwrap();
+        save(directory.path(), &Lease::default(), checkpoint(9))
+            .await
+            .unwrap();
         let path = directory.path().join("accounts/9/counters");
         let good = fs::read(&path).unwrap();
         for damaged in [&good[..0], &good[..HEADER], &good[..good.len() - 1]] {
@@ -258,7 +265,10 @@ mod tests {
         fs::create_dir_all(directory.path().join("accounts/9/counters")).unwrap();
         assert_eq!(load(directory.path(), 9).await.unwrap_err().status(), 503);
         assert_eq!(
-            save(directory.path(), checkpoint(9)).await.unwrap_err().status(),
+            save(directory.path(), &Lease::default(), checkpoint(9))
+                .await
+                .unwrap_err()
+                .status(),
             503
         );
     }

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::lease::Lease;
+
 /// Makes a directory, if need be with those above it, and makes its way there durable.
 pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
@@ -39,13 +41,22 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 /// Makes a file of these parts, or replaces one: whoever reads sees the old one or the new one, whole, also after a
 /// power cut. Its extension is `tmp` until it is complete. Gives the file, open for writing.
 pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<File> {
+    replace_under(&Lease::default(), path, parts)
+}
+
+/// The same for what another server may have by now: then it stays as it is.
+pub(crate) fn replace_under(lease: &Lease, path: &Path, parts: &[&[u8]]) -> io::Result<File> {
     let temporary = path.with_extension("tmp");
+    let is_ours = || lease.check().map_err(io::Error::other);
+    // What is not complete has one name for all, too.
+    is_ours()?;
     let made = write_new(&temporary, parts).and_then(|file| {
+        is_ours()?;
         fs::rename(&temporary, path)?;
         sync_directory(path.parent().unwrap_or(Path::new(".")))?;
         Ok(file)
     });
-    if made.is_err() {
+    if made.is_err() && lease.check().is_ok() {
         // What is left of it takes space that others need.
         let _ = fs::remove_file(&temporary);
     }

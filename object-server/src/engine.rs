@@ -19,6 +19,7 @@ use common::functional::object::Path;
 use common::name::{AccountName, ContainerName};
 use common::range::ByteRange;
 
+use crate::lease::NotHeld;
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 
 mod build;
@@ -273,6 +274,9 @@ pub enum EngineError {
     /// Another process serves the storage.
     #[error("another process already serves {0}")]
     Taken(String),
+    /// A process on another machine may still serve it; in a while that is known.
+    #[error("the storage is leased: {0}")]
+    Leased(String),
     /// There is no storage, and none is to be made.
     #[error(
         "{0} holds no storage: its disk is not mounted, or `create` in [object-server] has to let one be made"
@@ -286,6 +290,12 @@ pub enum EngineError {
     Io(#[from] std::io::Error),
 }
 
+impl From<NotHeld> for EngineError {
+    fn from(why: NotHeld) -> Self {
+        Self::Refused(why.into())
+    }
+}
+
 impl From<EngineError> for common::Error {
     fn from(error: EngineError) -> Self {
         match error {
@@ -295,6 +305,7 @@ impl From<EngineError> for common::Error {
             EngineError::Full => Self::new(common::Outcome::InsufficientStorage).caused_by(error),
             EngineError::Unavailable(_)
             | EngineError::Taken(_)
+            | EngineError::Leased(_)
             | EngineError::Missing(_)
             | EngineError::Io(_) => Self::unavailable(error, None),
             EngineError::Corrupt(_) => Self::internal(error),

@@ -16,6 +16,7 @@ use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::lease::Lease;
 use crate::owner::{Account, Owner};
 
 mod handle;
@@ -44,6 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Jobs {
     state_directory: PathBuf,
+    lease: Lease,
     state: Mutex<Standing>,
     /// How many run.
     running: watch::Sender<usize>,
@@ -72,9 +74,10 @@ pub(crate) struct Wanted {
 }
 
 impl Jobs {
-    pub(crate) fn new(state_directory: PathBuf) -> Self {
+    pub(crate) fn new(state_directory: PathBuf, lease: Lease) -> Self {
         Self {
             state_directory,
+            lease,
             state: Mutex::default(),
             running: watch::Sender::new(0),
             removals: watch::Sender::new(0),
@@ -153,7 +156,7 @@ impl Jobs {
     }
 
     async fn write_down(&self, stored: Stored) -> Result<(), Error> {
-        store::save(&self.state_directory, stored).await
+        store::save(&self.state_directory, &self.lease, stored).await
     }
 }
 
@@ -400,7 +403,10 @@ impl Owner {
         if let Err(error) = self.jobs.write_down(stored).await {
             tracing::warn!(job = job.id, %error, "the end of a job could not be written down; it begins anew at the next start");
         }
-        let pruned = store::prune(&self.jobs.state_directory, account_id, MAX_ENDED).await;
+        let pruned = match self.lease.check() {
+            Ok(()) => store::prune(&self.jobs.state_directory, account_id, MAX_ENDED).await,
+            Err(why) => Err(why.into()),
+        };
         if let Err(error) = pruned {
             tracing::warn!(%error, "jobs that ended long ago could not be removed");
         }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::durable;
 use crate::failure_point::FailurePoints;
+use crate::lease::Lease;
 use crate::settings::Durability;
 
 mod entry;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Where tests make it fail.
     pub failure_points: FailurePoints,
+    /// Whether it may be written.
+    pub lease: Lease,
 }
 
 impl Default for Settings {
@@ -82,6 +85,7 @@ impl Default for Settings {
             segment: Size(16 << 20),
             durability: Durability::Durable,
             failure_points: FailurePoints::default(),
+            lease: Lease::default(),
         }
     }
 }
@@ -119,6 +123,7 @@ struct Shared {
     reserve: u64,
     durability: Durability,
     failure_points: FailurePoints,
+    lease: Lease,
 }
 
 #[derive(Debug)]
@@ -180,7 +185,7 @@ impl Journal {
     pub fn open(directory: &Path, settings: &Settings) -> Result<(Self, Replay), JournalError> {
         durable::make_directory(directory).map_err(|error| JournalError::io(directory, error))?;
         let lock = lock(directory)?;
-        let found = replay::open(directory)?;
+        let found = replay::open(directory, &settings.lease)?;
         let reserve = Reserve::open(directory, settings.reserve.0)
             .map_err(|error| JournalError::io(&directory.join("reserve"), error))?;
         let (oldest, end) = (found.bases.first().copied().unwrap_or(0), found.last.end());
@@ -207,6 +212,7 @@ impl Journal {
             reserve: settings.reserve.0,
             durability: settings.durability,
             failure_points: settings.failure_points.clone(),
+            lease: settings.lease.clone(),
         });
         let segment_size = settings.segment.0.min(settings.maximum.0 / 8);
         let writer = Writer {
@@ -269,7 +275,7 @@ impl Journal {
     /// Waits until the entry at `through`, and with it all before, is durable.
     ///
     /// # Errors
-    /// 503 when it is not: the change must not be acknowledged.
+    /// 503 when it is not, or not before the lease is renewed: the change must not be acknowledged.
     pub async fn sync(&self, through: Position) -> Result<(), common::Error> {
         let target = self.want(through);
         if self.shared.waiters.wait(target).await {

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod failure_point;
 mod jobs;
 pub mod journal;
+pub mod lease;
 mod mirror_feed;
 pub mod node;
 mod object;

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use crate::engine::ArcEngine;
 use crate::journal::{Journal, Position};
+use crate::lease::Lease;
 use crate::node::NodePath;
 use crate::owner::Account;
 use crate::record_feed::RecordFeed;
@@ -46,6 +47,8 @@ pub(crate) struct MirrorFeed {
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     pub(crate) engine: ArcEngine,
+    /// Who has lost it has nothing to tell any more.
+    pub(crate) lease: Lease,
     pub(crate) journal: Arc<Journal>,
     /// Has to send again what it sent, when the database was emptied.
     pub(crate) records: Arc<RecordFeed>,

@@ -19,6 +19,7 @@ use crate::adoptions::Adoptions;
 use crate::engine::ArcEngine;
 use crate::jobs::Jobs;
 use crate::journal::{Journal, Position};
+use crate::lease::Lease;
 use crate::mirror_feed::MirrorFeed;
 use crate::record_feed::RecordFeed;
 use crate::settings::Settings;
@@ -52,6 +53,8 @@ pub(crate) use watch::Watch;
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) engine: ArcEngine,
+    /// Whether anything may be changed.
+    pub(crate) lease: Lease,
     pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
     pub(crate) records: Arc<RecordFeed>,
@@ -80,6 +83,8 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) engine: ArcEngine,
+    /// Whether anything may be changed.
+    pub(crate) lease: Lease,
     pub(crate) journal: Arc<Journal>,
     pub(crate) feed: MirrorFeed,
     pub(crate) records: Arc<RecordFeed>,
@@ -95,12 +100,13 @@ impl Owner {
     fn new(parts: Parts, recovery: Recovery) -> Self {
         Self {
             engine: parts.engine,
+            lease: parts.lease.clone(),
             journal: parts.journal,
             feed: parts.feed,
             records: parts.records,
             tree_listing: parts.tree_listing,
             stripes: Stripes::new(),
-            jobs: Jobs::new(parts.state_directory.clone()),
+            jobs: Jobs::new(parts.state_directory.clone(), parts.lease),
             adoptions: Adoptions::default(),
             settings: parts.settings,
             constraints: parts.constraints,

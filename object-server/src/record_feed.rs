@@ -131,12 +131,13 @@ impl RecordFeed {
 }
 
 impl Owner {
-    /// Sends records until the sender of `end` is dropped.
+    /// Sends records until the sender of `end` is dropped, or another server sends them.
     pub(crate) async fn feed_records(self: Arc<Self>, mut end: watch::Receiver<bool>) {
         let ended = async { while end.changed().await.is_ok() {} };
         tokio::select! {
             () = self.send_for_ever() => {}
             () = ended => {}
+            () = self.lease.lost() => {}
         }
     }
 

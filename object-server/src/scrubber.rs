@@ -195,9 +195,10 @@ impl Scrubber {
 
     async fn write_down(&self, round: &Round) {
         let (file, round) = (self.file.clone(), round.clone());
+        let lease = self.owner.lease.clone();
         let written = tokio::task::spawn_blocking(move || {
             let json = serde_json::to_vec(&round)?;
-            durable::replace(&file, &[&json]).map(drop)
+            durable::replace_under(&lease, &file, &[&json]).map(drop)
         });
         if let Ok(Err(error)) = written.await {
             tracing::warn!(%error, "how far the data was read again could not be written down");

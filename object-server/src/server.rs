@@ -12,9 +12,10 @@ use futures::TryFutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::posix::{self, Posix};
+use crate::engine::posix::{self, Posix, Watched};
 use crate::engine::{ArcEngine, EngineError};
 use crate::journal::Journal;
+use crate::lease::Lease;
 use crate::mirror_feed::{MirrorFeed, Sources};
 use crate::owner::{Owner, Parts};
 use crate::record_feed::RecordFeed;
@@ -24,6 +25,17 @@ use crate::tree_listing::TreeListing;
 
 /// Changes that wait for the mirror at the end of the process get so long; the journal keeps the others.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Between two looks whether the storage is leased from another machine.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// A storage that was taken.
+#[derive(Debug, Default)]
+struct Held {
+    lease: Lease,
+    /// Whether another machine had it, and had not given it back.
+    is_takeover: bool,
+}
 
 /// A running object-server.
 #[derive(Debug)]
@@ -39,7 +51,7 @@ pub struct ObjectServer {
 
 impl ObjectServer {
     /// Opens the posix engine on `root`, recovers what an earlier process left, and is ready to answer. `mirror` is
-    /// the account-server.
+    /// the account-server. Where the storage may be served from another machine, it is waited for until that is over.
     ///
     /// # Errors
     /// When another process has the root, when it is not ours, or when the journal cannot be read.
@@ -49,18 +61,27 @@ impl ObjectServer {
         constraints: Arc<Constraints>,
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
-        let engine = Self::engine(settings, root, false).await?;
+        let watched = Watched::default();
+        let engine = loop {
+            match Self::engine(settings, root, false, &watched).await {
+                Err(EngineError::Leased(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+                engine => break engine?,
+            }
+        };
         Self::open_posix(engine, settings, constraints, mirror).await
     }
 
-    /// Takes the storage at `root`, and remembers which one it is; where there is none it is made, or `must_exist`.
+    /// Takes the storage at `root`, and remembers which one it is; where there is none it is made, or `must_exist`. Whoever
+    /// tries again says what he has `watched` so far.
     pub(crate) async fn engine(
         settings: &Settings,
         root: &Path,
         must_exist: bool,
+        watched: &Watched,
     ) -> Result<Posix, EngineError> {
         let failure_points = settings.failure_points()?;
         let (root, durability, create) = (root.to_owned(), settings.durability, settings.create);
+        let (lease, watched) = (settings.lease(), watched.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let remembered = Remembered::of(&root);
             let known = remembered.read()?;
@@ -76,6 +97,9 @@ impl ObjectServer {
                     failure_points,
                     must_exist: must_exist || create == Create::Never,
                     expected,
+                    lease,
+                    watched,
+                    ..posix::Settings::default()
                 },
             )?;
             if known.as_ref() != Some(&engine.root_identity()) {
@@ -94,10 +118,15 @@ impl ObjectServer {
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
         let state_directory = engine.private_directory();
-        Self::open_on(Arc::new(engine), settings, &state_directory, constraints, mirror).await
+        let held = Held {
+            lease: engine.lease(),
+            is_takeover: engine.is_takeover(),
+        };
+        let engine = Arc::new(engine);
+        Self::open_held(engine, held, settings, &state_directory, constraints, mirror).await
     }
 
-    /// The same on any engine; journal and checkpoints lie in `state_directory`.
+    /// The same on any engine, whose storage nobody else can have; journal and checkpoints lie in `state_directory`.
     ///
     /// # Errors
     /// When the journal cannot be read, or the engine fails.
@@ -108,15 +137,29 @@ impl ObjectServer {
         constraints: Arc<Constraints>,
         mirror: FunctionalService,
     ) -> Result<Self, Error> {
+        let held = Held::default();
+        Self::open_held(engine, held, settings, state_directory, constraints, mirror).await
+    }
+
+    async fn open_held(
+        engine: ArcEngine,
+        held: Held,
+        settings: &Settings,
+        state_directory: &Path,
+        constraints: Arc<Constraints>,
+        mirror: FunctionalService,
+    ) -> Result<Self, Error> {
+        let lease = held.lease;
         let directory = state_directory.join("journal").join("0");
         let journal_is_new = !directory.exists();
-        let journal_settings = settings.journal(settings.failure_points()?);
+        let journal_settings = settings.journal(settings.failure_points()?, lease.clone());
         let opened = tokio::task::spawn_blocking(move || Journal::open(&directory, &journal_settings)).await;
         let (journal, replay) = opened.map_err(Error::internal)??;
         let journal = Arc::new(journal);
         let records = Arc::new(RecordFeed::new(Arc::clone(&journal), mirror.clone()));
         let sources = Sources {
             engine: Arc::clone(&engine),
+            lease: lease.clone(),
             journal: Arc::clone(&journal),
             records: Arc::clone(&records),
         };
@@ -125,11 +168,12 @@ impl ObjectServer {
             records,
             tree_listing: TreeListing::new(Arc::clone(&engine), settings.listing_cache.0),
             engine,
+            lease,
             journal,
             settings: settings.clone(),
             constraints,
             state_directory: state_directory.to_owned(),
-            takes_over: settings.standby,
+            takes_over: settings.standby || held.is_takeover,
         };
         let owner = Owner::open(parts, replay, journal_is_new).await?;
         owner.resume_jobs().await?;
@@ -151,10 +195,31 @@ impl ObjectServer {
         })
     }
 
-    /// Answers functional requests.
+    /// Answers functional requests. When another server has taken the storage over it says so.
     pub fn service(&self) -> FunctionalService {
         let owner = Arc::clone(&self.owner);
-        FunctionalService::from_fn(move |request| Box::pin(answer(Arc::clone(&owner), request)))
+        FunctionalService::from_fn(move |request| match owner.lease.is_lost() {
+            true => Box::pin(std::future::ready(Err(Outcome::NotOwner.into()))),
+            false => answer(Arc::clone(&owner), request),
+        })
+    }
+
+    /// Waits until another server has taken the storage over.
+    pub(crate) async fn lost(&self) {
+        self.owner.lease.lost().await;
+    }
+
+    /// Ends when another server has taken the storage over: nothing is written down or told any more.
+    pub(crate) async fn abandon(self) {
+        self.stop.send_replace(true);
+        self.owner.jobs.close().await;
+        for task in self
+            .background
+            .iter()
+            .chain([&self.checkpoints, &self.reaper, &self.records])
+        {
+            task.abort();
+        }
     }
 
     /// Brings the mirror and the counters' checkpoint up to the last change and ends. Requests must have ended before.
@@ -162,6 +227,10 @@ impl ObjectServer {
     /// # Errors
     /// When the counters cannot be written down; the journal then still has all.
     pub async fn close(self) -> Result<(), Error> {
+        if self.owner.lease.is_lost() {
+            self.abandon().await;
+            return Ok(());
+        }
         self.stop.send_replace(true);
         self.owner.jobs.close().await;
         for task in self.background {
@@ -173,7 +242,9 @@ impl ObjectServer {
         self.owner.records.drain(DRAIN).await;
         self.records.abort();
         self.owner.checkpoint().await?;
-        self.owner.journal.close().await
+        self.owner.journal.close().await?;
+        self.owner.lease.give_back().await;
+        Ok(())
     }
 }
 

@@ -1,11 +1,15 @@
 //! The object-server's settings: section `[object-server]`.
 
 use common::Error;
-use common::config::{Period, Size};
+use common::config::{Config, Period, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::failure_point::FailurePoints;
 use crate::journal;
+use crate::lease::{Lease, Terms};
+
+/// The section's name.
+const SECTION: &str = "object-server";
 
 /// What an administrator can set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,12 @@ pub struct Settings {
     pub create: Create,
     /// Whether it waits, when another object-server serves the storage, and takes over when that one ends.
     pub standby: bool,
+    /// Between two renewals of the lease that an owner has of its storage.
+    pub lease_renewal: Period,
+    /// An owner that could not renew it for so long changes nothing until it can.
+    pub lease_expiry: Period,
+    /// Who takes over from another machine has seen it not renewed for so long.
+    pub lease_takeover: Period,
     /// How many bytes a second are read again to find what the disk has let rot; 0: none.
     pub scrub_rate: Size,
     /// How long a deleted account is kept before what is in it is removed; nobody is served it meanwhile.
@@ -49,6 +59,9 @@ impl Default for Settings {
             listing_cache: Size(32 << 20),
             create: Create::UnlessKnown,
             standby: false,
+            lease_renewal: Period::seconds(1),
+            lease_expiry: Period::seconds(5),
+            lease_takeover: Period::seconds(10),
             scrub_rate: Size(1 << 20),
             delay_reaping: Period::seconds(0),
             failure_points: String::new(),
@@ -57,6 +70,41 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Reads the section and checks what no type can.
+    pub fn read(config: &mut Config) -> Self {
+        let settings: Self = config.read(SECTION);
+        let longer = [
+            (
+                "lease_expiry",
+                settings.lease_expiry,
+                "lease_renewal",
+                settings.lease_renewal,
+            ),
+            (
+                "lease_takeover",
+                settings.lease_takeover,
+                "lease_expiry",
+                settings.lease_expiry,
+            ),
+        ];
+        for (key, period, than, shorter) in longer {
+            // What happens in between has to have ended, also where clocks do not run quite alike.
+            if period.0 / 2 < shorter.0 || shorter.0.is_zero() {
+                let message = format!("expected at least twice {than} ({shorter}), and that more than 0");
+                config.reject(SECTION, key, message);
+            }
+        }
+        settings
+    }
+
+    pub(crate) fn lease(&self) -> Terms {
+        Terms {
+            renewal: self.lease_renewal.0,
+            expiry: self.lease_expiry.0,
+            takeover: self.lease_takeover.0,
+        }
+    }
+
     pub(crate) fn failure_points(&self) -> Result<FailurePoints, Error> {
         if self.failure_points.is_empty() {
             return Ok(FailurePoints::default());
@@ -65,12 +113,13 @@ impl Settings {
             .map_err(|part| Error::internal(format!("[object-server] failure_points: cannot read {part:?}")))
     }
 
-    pub(crate) fn journal(&self, failure_points: FailurePoints) -> journal::Settings {
+    pub(crate) fn journal(&self, failure_points: FailurePoints, lease: Lease) -> journal::Settings {
         journal::Settings {
             maximum: self.journal_size,
             reserve: self.journal_reserve,
             durability: self.durability,
             failure_points,
+            lease,
             ..journal::Settings::default()
         }
     }

@@ -5,6 +5,9 @@
 //! one left is read, what was cut short is brought to an end, and counters are recovered. Each account gets a greater term
 //! before anything in it can change (`owner/recovery.rs`).
 //!
+//! **One on another machine may serve it.** The lock is free, but what it owned it has not given back: its lease has to run
+//! out first (`lease.rs`). Who loses the storage that way stands by in its turn, or answers nothing any more.
+//!
 //! **The root is empty.** That is a new storage, or a disk that is not mounted. Where the storage that was there is remembered
 //! (`remembered.rs`) or the mirror has anything in it, nothing is made; while the mirror cannot be asked, that is waited for.
 
@@ -22,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::engine::EngineError;
-use crate::engine::posix::Posix;
+use crate::engine::posix::{Posix, Watched};
 use crate::server::ObjectServer;
 use crate::settings::{Create, Settings};
 
@@ -50,6 +53,7 @@ struct Opening {
     root: PathBuf,
     constraints: Arc<Constraints>,
     mirror: FunctionalService,
+    watched: Watched,
 }
 
 /// What came of an attempt.
@@ -63,6 +67,8 @@ enum Tried {
 enum Why {
     /// Another server has the storage.
     Taken,
+    /// One on another machine may have it.
+    Leased,
     /// The storage may be there in truth.
     Unknown,
 }
@@ -90,27 +96,24 @@ impl Standby {
             root: root.to_owned(),
             constraints,
             mirror,
+            watched: Watched::default(),
         };
         let (stop, stopped) = watch::channel(false);
-        let (answering, waiting) = match opening.attempt().await? {
-            Tried::Opened(server) => {
-                let answering = watch::Sender::new(Answering::Owner(server.service()));
-                let answered = answering.subscribe();
-                (answered, tokio::spawn(std::future::ready(Some(server))))
-            }
-            Tried::Waiting(why) => {
-                tracing::warn!("{}", why.told());
-                let answering = watch::Sender::new(Answering::Nobody(why));
-                let answered = answering.subscribe();
-                (answered, tokio::spawn(opening.wait(answering, stopped)))
-            }
-        };
+        let tried = opening.attempt().await?;
+        if let Tried::Waiting(why) = &tried {
+            tracing::warn!("{}", why.told());
+        }
+        let sender = watch::Sender::new(tried.answering());
+        let answering = sender.subscribe();
+        let waiting = tokio::spawn(opening.keep(tried, sender, stopped));
         let service = FunctionalService::from_fn(move |request| {
             let now = answering.borrow().clone();
             match now {
                 Answering::Owner(owner) => owner.handle(request),
                 // The body of the request goes back with the answer, as nobody has touched it.
-                Answering::Nobody(Why::Taken) => Box::pin(std::future::ready(Err(Outcome::NotOwner.into()))),
+                Answering::Nobody(Why::Taken | Why::Leased) => {
+                    Box::pin(std::future::ready(Err(Outcome::NotOwner.into())))
+                }
                 Answering::Nobody(Why::Unknown) => Box::pin(when_known(answering.clone(), request)),
             }
         });
@@ -164,13 +167,14 @@ impl Opening {
                 opened.map(Tried::Opened)
             }
             Err(EngineError::Taken(_)) if self.settings.standby => Ok(Tried::Waiting(Why::Taken)),
+            Err(EngineError::Leased(_)) => Ok(Tried::Waiting(Why::Leased)),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Takes the storage, if it is free.
     async fn engine(&self, must_exist: bool) -> Result<Posix, EngineError> {
-        ObjectServer::engine(&self.settings, &self.root, must_exist).await
+        ObjectServer::engine(&self.settings, &self.root, must_exist, &self.watched).await
     }
 
     /// Whether the mirror has anything in it.
@@ -199,33 +203,70 @@ impl Opening {
         Error::unavailable(why, None)
     }
 
-    /// Tries until the storage can be served. `None`: it was told to stop before.
-    async fn wait(
+    /// Serves the storage as soon as it can be served, and stands by again when another server has taken it over. The server
+    /// that it is when it is told to stop is given back.
+    async fn keep(
         self,
+        mut tried: Tried,
         answering: watch::Sender<Answering>,
         mut stopped: watch::Receiver<bool>,
     ) -> Option<ObjectServer> {
         loop {
-            let pause = match self.attempt().await {
-                Ok(Tried::Opened(server)) => {
-                    answering.send_replace(Answering::Owner(server.service()));
-                    tracing::warn!("the storage is free; this server owns all accounts now");
-                    return Some(server);
+            if let Tried::Opened(server) = tried {
+                tokio::select! {
+                    () = server.lost() => {}
+                    // Whoever stops it, or drops it, ends the waiting.
+                    _ = stopped.wait_for(|stop| *stop) => return Some(server),
                 }
-                Ok(Tried::Waiting(why)) => {
-                    answering.send_replace(Answering::Nobody(why));
-                    INTERVAL
+                answering.send_replace(Answering::Nobody(Why::Taken));
+                server.abandon().await;
+                if !self.settings.standby {
+                    tracing::error!("this server answers nothing any more until it is started again");
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                    return None;
+                }
+                tracing::warn!("{}", Why::Taken.told());
+            }
+            let server = self.wait(&answering, &mut stopped).await?;
+            tried = Tried::Opened(server);
+        }
+    }
+
+    /// Tries until the storage can be served. `None`: it was told to stop before.
+    async fn wait(
+        &self,
+        answering: &watch::Sender<Answering>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Option<ObjectServer> {
+        let mut pause = INTERVAL;
+        loop {
+            if timeout(pause, stopped.wait_for(|stop| *stop)).await.is_ok() {
+                return None;
+            }
+            pause = INTERVAL;
+            match self.attempt().await {
+                Ok(tried) => {
+                    answering.send_replace(tried.answering());
+                    if let Tried::Opened(server) = tried {
+                        tracing::warn!("the storage is free; this server owns all accounts now");
+                        return Some(server);
+                    }
                 }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(cause, "the storage cannot be served: {error}");
-                    PAUSE
+                    pause = PAUSE;
                 }
-            };
-            // Whoever stops it, or drops it, ends the waiting.
-            if timeout(pause, stopped.wait_for(|stop| *stop)).await.is_ok() {
-                return None;
             }
+        }
+    }
+}
+
+impl Tried {
+    fn answering(&self) -> Answering {
+        match self {
+            Self::Opened(server) => Answering::Owner(server.service()),
+            Self::Waiting(why) => Answering::Nobody(*why),
         }
     }
 }
@@ -234,6 +275,7 @@ impl Why {
     const fn told(self) -> &'static str {
         match self {
             Self::Taken => "standing by, as another process serves the storage",
+            Self::Leased => "standing by, as a process on another machine may serve the storage",
             Self::Unknown => {
                 "there is no storage yet, and none is made before the database can say that nothing was stored"
             }

@@ -1,5 +1,6 @@
 //! The processes of one store, started and ended one by one, at addresses that stay.
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub struct Cluster {
     account_server: Place,
     settings: String,
     database: Option<OwnDatabase>,
+    /// Whether each object-server has a machine of its own.
+    has_machines: bool,
 }
 
 /// An address that nobody else gets, and on which one process listens at a time.
@@ -100,6 +103,29 @@ impl Cluster {
         Self::made("[object-server]\nstandby = true\n", Some(Place::new())).await
     }
 
+    /// The same with each on a machine of its own, as far as they can tell: their kernels bear different names. `None`: here
+    /// nobody can make them believe that, which is said.
+    pub async fn with_machines(settings: &str) -> Option<Self> {
+        let mut cluster = Self::made(
+            &format!("[object-server]\nstandby = true\n{settings}"),
+            Some(Place::new()),
+        )
+        .await;
+        cluster.has_machines = true;
+        for which in [0, 1] {
+            let name = format!("kernel-{which}\n");
+            std::fs::write(cluster.kernel(which), name).expect("the temporary directory is ours");
+        }
+        let tried = cluster.on_machine(0, "true".as_ref()).output().await;
+        let why = match tried {
+            Ok(output) if output.status.success() => return Some(cluster),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        skip(&why);
+        None
+    }
+
     async fn made(settings: &str, other_object_server: Option<Place>) -> Self {
         let cluster = Self {
             directory: tempfile::tempdir().expect("a temporary directory can be made"),
@@ -108,6 +134,7 @@ impl Cluster {
             account_server: Place::new(),
             settings: settings.to_owned(),
             database: Database::wanted().create().await,
+            has_machines: false,
         };
         cluster.start("account-server").await.end().await;
         // It may have lived long enough to leave behind who can log in; nobody shall know yet.
@@ -139,9 +166,35 @@ impl Cluster {
             (1, Some(other)) => other,
             _ => &self.object_server,
         };
-        let mut command = Command::new(program::server());
+        let mut command = match self.has_machines {
+            true => self.on_machine(which, program::server().as_os_str()),
+            false => Command::new(program::server()),
+        };
         let command = self.complete(&mut command, "object-server");
         Process::start(command.arg("--listen").arg(place.address.to_string())).await
+    }
+
+    /// A program that sees another kernel's name than others do.
+    fn on_machine(&self, which: usize, program: &OsStr) -> Command {
+        const PASS_ON: &str = r#"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", PASS_ON]);
+        command.arg(self.kernel(which)).arg(program);
+        command
+    }
+
+    fn kernel(&self, which: usize) -> PathBuf {
+        self.directory.path().join(format!("kernel-{which}"))
+    }
+
+    /// Does what a network file system does with the locks of a machine that it has lost sight of: whoever asks for them next
+    /// gets them, while the one that had them goes on.
+    pub fn give_locks_away(&self) {
+        let private = self.objects().join(".stobj");
+        for lock in ["lock", "journal/0/lock"] {
+            let lock = private.join(lock);
+            std::fs::rename(&lock, lock.with_extension("lost")).expect("an owner has locked it");
+        }
     }
 
     /// Starts `stobj {part}` without waiting for others, which fails, and gives what it says.
@@ -217,6 +270,14 @@ impl Process {
         until("the administrator is admitted", ready).await;
         client.login("admin:admin", ADMIN_PASSWORD).await
     }
+}
+
+#[expect(clippy::print_stderr, reason = "what is not shown is said")]
+fn skip(why: &str) {
+    eprintln!(
+        "skipped, as there are no machines of their own here: {}",
+        why.trim()
+    );
 }
 
 /// Waits until `is_so` says so.

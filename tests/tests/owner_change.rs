@@ -1,5 +1,6 @@
 //! An object-server is killed, and another one, which stood by, owns its accounts: nothing that was acknowledged is lost, each
-//! change is whole or not at all and has one record, and clients see 503 for a while, and nothing else.
+//! change is whole or not at all and has one record, and clients see 503 for a while, and nothing else. The same when it was only
+//! cut off and comes back: then it is the owner no more, and changes nothing.
 
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ const WORKERS: usize = 4;
 
 const STANDING_BY: &str = "standing by";
 const TAKEN_OVER: &str = "owns all accounts now";
+const WAITING: &str = "waiting until its lease is not renewed for so long";
+const RUN_OUT: &str = "the lease of the storage ran out";
+const LOST: &str = "another server has taken the storage over";
+/// Shorter than in service, and long enough for a slow machine.
+const LEASE: &str = "lease_renewal = \"500ms\"\nlease_expiry = \"2s\"\nlease_takeover = \"5s\"\n";
 
 /// Two object-servers, an account-server and a proxy, and who works there.
 struct Store {
@@ -31,8 +37,7 @@ async fn says(process: &Process, what: &str) {
 }
 
 impl Store {
-    async fn start() -> Self {
-        let cluster = Cluster::with_standby().await;
+    async fn start(cluster: Cluster) -> Self {
         let account_server = cluster.start("account-server").await;
         let owner = cluster.start_object_server(0).await;
         let standby = cluster.start_object_server(1).await;
@@ -56,6 +61,43 @@ impl Store {
     /// Kills the owner while clients work, and starts it again when the other one owns everything: that stands by now.
     async fn change_owner(mut self, chance: &mut Chance) -> Self {
         let client = self.proxy.admin().await;
+        let working = self.begin_work(&client, chance).await;
+        let (which, killed) = &mut self.owner;
+        let which = *which;
+        killed.kill().await;
+        only_unavailable(&client).await;
+        says(&self.standby, TAKEN_OVER).await;
+        self.end_work(working).await;
+        let again = self.cluster.start_object_server(which).await;
+        says(&again, STANDING_BY).await;
+        self.owner = (1 - which, self.standby);
+        self.standby = again;
+        self
+    }
+
+    /// Cuts the owner off while clients work, and has it back when the other one owns everything: that stands by now.
+    async fn cut_off_owner(mut self, chance: &mut Chance) -> Self {
+        let client = self.proxy.admin().await;
+        let working = self.begin_work(&client, chance).await;
+        let (which, cut_off) = &self.owner;
+        let which = *which;
+        cut_off.freeze();
+        self.cluster.give_locks_away();
+        says(&self.standby, WAITING).await;
+        says(&self.standby, RUN_OUT).await;
+        says(&self.standby, TAKEN_OVER).await;
+        cut_off.thaw();
+        says(cut_off, LOST).await;
+        says(cut_off, STANDING_BY).await;
+        self.end_work(working).await;
+        let owner = std::mem::replace(&mut self.owner.1, self.standby);
+        self.owner.0 = 1 - which;
+        self.standby = owner;
+        self
+    }
+
+    /// Has all workers change things, for a moment so far.
+    async fn begin_work(&mut self, client: &Client, chance: &mut Chance) -> JoinSet<TreeWorker> {
         let mut working = JoinSet::new();
         for mut worker in self.workers.drain(..) {
             let client = client.clone();
@@ -65,26 +107,22 @@ impl Store {
             });
         }
         sleep(Duration::from_millis(200 + chance.below(600) as u64)).await;
-        let (which, mut killed) = self.owner;
-        killed.kill().await;
-        only_unavailable(&client).await;
-        says(&self.standby, TAKEN_OVER).await;
+        working
+    }
+
+    /// Ends that when there is another owner, who has all that was acknowledged.
+    async fn end_work(&mut self, mut working: JoinSet<TreeWorker>) {
+        let next = self.cluster.start("proxy").await;
         // Whoever works still, works for the new owner; and ends with the proxy, when that has answered what is under way.
-        self.proxy.end().await;
+        std::mem::replace(&mut self.proxy, next).end().await;
         while let Some(worker) = working.join_next().await {
             self.workers
                 .push(worker.expect("what a worker found wrong is told above"));
         }
-        self.proxy = self.cluster.start("proxy").await;
         let client = self.proxy.admin().await;
         for worker in &mut self.workers {
             assert!(worker.settle(&client).await, "the new owner is there");
         }
-        let again = self.cluster.start_object_server(which).await;
-        says(&again, STANDING_BY).await;
-        self.owner = (1 - which, self.standby);
-        self.standby = again;
-        self
     }
 
     /// Storage, mirror and counters are one, and each change that was answered has one record.
@@ -148,7 +186,7 @@ async fn recorded(client: &Client) -> Vec<(String, String)> {
 #[tokio::test]
 async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
     let mut chance = Chance::new(23);
-    let mut store = Store::start().await;
+    let mut store = Store::start(Cluster::with_standby().await).await;
     for _ in 0..2 {
         store = store.change_owner(&mut chance).await;
         store.check().await;
@@ -161,6 +199,28 @@ async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
     for worker in &mut store.workers {
         assert!(worker.settle(&client).await, "the other one is there");
     }
+    for process in [store.proxy, store.standby, store.account_server] {
+        process.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_cut_off_and_comes_back_owns_nothing_and_changes_nothing() {
+    let Some(cluster) = Cluster::with_machines(LEASE).await else {
+        return;
+    };
+    let mut chance = Chance::new(29);
+    let mut store = Store::start(cluster).await;
+    for _ in 0..2 {
+        store = store.cut_off_owner(&mut chance).await;
+        store.check().await;
+    }
+    // What is given back in good order is not waited for.
+    let client = store.proxy.admin().await;
+    let (_, owner) = store.owner;
+    owner.end().await;
+    only_unavailable(&client).await;
+    assert_eq!(store.standby.log().lines_with(RUN_OUT).len(), 1);
     for process in [store.proxy, store.standby, store.account_server] {
         process.end().await;
     }

@@ -9,6 +9,7 @@ use common::name::{AccountName, ContainerName};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+pub use self::claim::Watched;
 pub use self::locate::{LocateError, Located, locate};
 
 use self::body::FileReader;
@@ -19,6 +20,7 @@ use super::{
     Stage, Unsynced,
 };
 use crate::failure_point::FailurePoints;
+use crate::lease::{Lease, Machine, Terms};
 use crate::node::{AccountAttributes, ContainerAttributes, ObjectAttributes};
 use crate::settings::Durability;
 
@@ -29,6 +31,7 @@ mod body;
 mod buffers;
 mod build;
 mod children;
+mod claim;
 mod confine;
 mod container;
 mod copy;
@@ -36,6 +39,7 @@ mod descriptors;
 mod directory;
 mod fresh;
 mod kept;
+mod leases;
 mod locate;
 mod name;
 mod place;
@@ -47,6 +51,7 @@ mod read;
 mod reap;
 mod removal;
 mod rename;
+mod renewal;
 mod room;
 mod root;
 mod settle;
@@ -73,6 +78,12 @@ pub struct Settings {
     pub must_exist: bool,
     /// Which storage it must be.
     pub expected: Option<Expected>,
+    /// How its lease is renewed, and when one is over.
+    pub lease: Terms,
+    /// Where this process runs.
+    pub machine: Machine,
+    /// What earlier attempts have seen of somebody else's lease.
+    pub watched: Watched,
 }
 
 /// A storage that was at this root before.
@@ -94,8 +105,9 @@ impl Posix {
     /// Opens the storage at `root`, which is made when there is nothing. Blocks; for start-up.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`] with what to do, when the root is not ours, another process serves it, or its
-    /// file system lacks what is needed.
+    /// [`EngineError::Unavailable`] with what to do, when the root is not ours or its file system lacks what is needed;
+    /// [`EngineError::Taken`] when another process serves it; [`EngineError::Leased`] when one on another machine may, which
+    /// is to be tried again.
     pub fn open(root: &FilePath, settings: &Settings) -> Result<Self, EngineError> {
         Ok(Self {
             store: Arc::new(Store::open(root, settings)?),
@@ -110,6 +122,16 @@ impl Posix {
     /// The directory `.stobj`, where the server keeps what is its own besides: `journal/`, checkpoints.
     pub fn private_directory(&self) -> PathBuf {
         self.store.private()
+    }
+
+    /// Whether the storage may still be changed.
+    pub fn lease(&self) -> Lease {
+        self.store.lease().clone()
+    }
+
+    /// Whether it was taken over from a machine that had not given it back.
+    pub fn is_takeover(&self) -> bool {
+        self.store.is_takeover()
     }
 
     /// Does `job` on the blocking pool, when the root is there.

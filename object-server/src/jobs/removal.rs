@@ -76,7 +76,10 @@ impl Owner {
         let stored = handle.stored();
         let removed = {
             let _nobody_writes = self.writing_down.lock().await;
-            store::remove_all(&self.jobs.state_directory, &stored).await
+            match self.lease.check() {
+                Ok(()) => store::remove_all(&self.jobs.state_directory, &stored).await,
+                Err(why) => Err(why.into()),
+            }
         };
         handle.change(|job| {
             job.state = common::functional::job::State::Done;

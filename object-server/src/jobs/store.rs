@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Work;
 use crate::durable;
+use crate::lease::Lease;
 
 /// A job as it is written down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,13 +47,13 @@ pub(super) fn new_id() -> Result<String, Error> {
 }
 
 /// Writes a job down, durably.
-pub(super) async fn save(state_directory: &Path, stored: Stored) -> Result<(), Error> {
-    let base = state_directory.to_owned();
+pub(super) async fn save(state_directory: &Path, lease: &Lease, stored: Stored) -> Result<(), Error> {
+    let (base, lease) = (state_directory.to_owned(), lease.clone());
     blocking(move || {
         let directory = directory(&base, stored.account_id);
         durable::make_directory_below(&base, &directory)?;
         let json = serde_json::to_vec(&stored)?;
-        durable::replace(&directory.join(&stored.job.id), &[&header(&json), &json]).map(drop)
+        durable::replace_under(&lease, &directory.join(&stored.job.id), &[&header(&json), &json]).map(drop)
     })
     .await
 }

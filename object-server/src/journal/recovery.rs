@@ -1,4 +1,5 @@
-//! What the thread does when nothing could be written: it goes on as soon as the disk is well again.
+//! What the thread does when nothing could be written: it goes on as soon as the disk is well again, or the lease of the storage is
+//! renewed.
 //!
 //! Nobody knows what a write or a sync that failed left on the disk, and a second sync that succeeds says nothing of it: the kernel
 //! may have given up what it could not write. So no part of the file that was written to is believed. All that is durable of it is
@@ -32,7 +33,7 @@ impl Writer {
         self.shared.waiters.fail();
     }
 
-    /// Tries to go on until that succeeds. `false`: the journal was to end before.
+    /// Tries to go on until that succeeds. `false`: the journal was to end before, or another server has the storage.
     pub(super) fn recover(&mut self) -> bool {
         loop {
             let ending = {
@@ -41,7 +42,8 @@ impl Writer {
                 self.shared.wake.wait_while_for(&mut state, goes_on, INTERVAL);
                 state.ending
             };
-            if ending == Some(Ending::Dropped) || self.is_last_attempt {
+            let is_lost = self.shared.lease.is_lost();
+            if ending == Some(Ending::Dropped) || self.is_last_attempt || is_lost {
                 return false;
             }
             self.is_last_attempt = ending.is_some();
@@ -71,12 +73,14 @@ impl Writer {
     /// Puts a new file in the place of the one that was written to.
     fn write_anew(&mut self) -> io::Result<()> {
         self.shared.failure_points.hit("journal:before_recovery")?;
+        self.check_lease()?;
         self.check_directory()?;
         let base = self.segment.base;
         let mut frames = replay::read_durable(&self.directory, base, self.segment.length)?;
         self.remove_later(base)?;
         frames.extend_from_slice(&self.batch);
-        self.segment = self.with_reserve(|writer| Segment::create(&writer.directory, base, &frames))?;
+        self.segment = self
+            .with_reserve(|writer| Segment::create(&writer.directory, &writer.shared.lease, base, &frames))?;
         self.batch.clear();
         Ok(())
     }

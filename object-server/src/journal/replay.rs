@@ -9,6 +9,7 @@ use super::entry::Entry;
 use super::frame::{self, Read};
 use super::segment::{self, Segment};
 use super::{JournalError, Position};
+use crate::lease::Lease;
 
 /// About so much is read again at a time; it holds any entry.
 const PIECE: u64 = 256 << 10;
@@ -26,12 +27,12 @@ pub(super) struct Found {
 }
 
 /// Reads all files; an empty directory gets its first one.
-pub(super) fn open(directory: &Path) -> Result<Found, JournalError> {
+pub(super) fn open(directory: &Path, lease: &Lease) -> Result<Found, JournalError> {
     let unreadable = |error| JournalError::io(directory, error);
     let mut bases = segment::list(directory).map_err(unreadable)?;
     if bases.is_empty() {
         bases.push(0);
-        let last = Segment::create(directory, 0, &[]).map_err(unreadable)?;
+        let last = Segment::create(directory, lease, 0, &[]).map_err(unreadable)?;
         return Ok(Found {
             bases,
             last,
@@ -58,7 +59,7 @@ pub(super) fn open(directory: &Path) -> Result<Found, JournalError> {
     }
     let base = bases.last().copied().unwrap_or(0);
     // What was read may be in the page cache only, left by a process whose sync failed.
-    let last = Segment::create(directory, base, &frames).map_err(unreadable)?;
+    let last = Segment::create(directory, lease, base, &frames).map_err(unreadable)?;
     Ok(Found { bases, last, entries })
 }
 

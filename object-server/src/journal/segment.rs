@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::durable;
+use crate::lease::Lease;
 
 /// Bytes before the first frame.
 pub(super) const HEADER: usize = 24;
@@ -29,8 +30,8 @@ pub(super) struct Segment {
 impl Segment {
     /// Makes the file with these frames in it, complete and durable before it bears its name, or replaces the one
     /// that does.
-    pub(super) fn create(directory: &Path, base: u64, frames: &[u8]) -> io::Result<Self> {
-        let file = durable::replace(&path(directory, base), &[&header(base), frames])?;
+    pub(super) fn create(directory: &Path, lease: &Lease, base: u64, frames: &[u8]) -> io::Result<Self> {
+        let file = durable::replace_under(lease, &path(directory, base), &[&header(base), frames])?;
         let length = frames.len() as u64;
         Ok(Self {
             file,

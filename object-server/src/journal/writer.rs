@@ -65,6 +65,7 @@ impl Writer {
 
     fn work(&mut self) -> io::Result<()> {
         while let Some(work) = self.next_work() {
+            self.check_lease()?;
             if !self.batch.is_empty() {
                 self.write()?;
             }
@@ -80,6 +81,11 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Nothing is written while another server may have the storage.
+    pub(super) fn check_lease(&self) -> io::Result<()> {
+        self.shared.lease.check().map_err(io::Error::other)
     }
 
     /// Waits for something to do and takes what is in the buffer.
@@ -128,6 +134,8 @@ impl Writer {
             self.segment.file.sync_data()?;
         }
         points.hit("journal:after_sync")?;
+        // Nor is anything acknowledged whose lease ended on the way.
+        self.check_lease()?;
         self.segment.length += self.batch.len() as u64;
         self.batch.clear();
         {
@@ -143,7 +151,8 @@ impl Writer {
     fn rotate(&mut self) -> io::Result<()> {
         self.segment.complete()?;
         let base = self.segment.end();
-        let next = self.with_reserve(|writer| Segment::create(&writer.directory, base, &[]))?;
+        let next =
+            self.with_reserve(|writer| Segment::create(&writer.directory, &writer.shared.lease, base, &[]))?;
         self.shared.failure_points.hit("journal:after_rotate")?;
         self.segment = next;
         self.bases.push_back(base);

@@ -184,9 +184,9 @@ impl Stream {
         }
     }
 
-    /// Sends until nothing waits.
+    /// Sends until nothing waits, or another server tells the mirror.
     async fn run(self: Arc<Self>) {
-        loop {
+        while !self.sources.lease.is_lost() {
             // A panic in here would leave the stream silently dead.
             let step = std::panic::AssertUnwindSafe(self.step()).catch_unwind().await;
             let did_something = match step {

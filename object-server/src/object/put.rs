@@ -42,6 +42,8 @@ impl Owner {
         recorded: impl FnOnce(u64) -> Record + Send,
     ) -> Result<Stored, Error> {
         let path = &put.path;
+        // Before its body is read in vain.
+        self.lease.check()?;
         let (account, container, body) = self.admit(&path.account, &path.container, context, body).await?;
         let limit = self.constraints.max_file_size.0;
         if put.content_length.is_some_and(|length| length > limit) {

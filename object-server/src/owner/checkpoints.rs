@@ -73,7 +73,7 @@ impl Owner {
     async fn write_down(&self, checkpoints: &[(Arc<Account>, Checkpoint)]) -> Result<(), Error> {
         self.journal.sync(self.journal.position()).await?;
         for (_, checkpoint) in checkpoints {
-            checkpoint::save(&self.state_directory, checkpoint.clone()).await?;
+            checkpoint::save(&self.state_directory, &self.lease, checkpoint.clone()).await?;
         }
         Ok(())
     }

@@ -70,6 +70,7 @@ impl Owner {
     /// Puts an announcement in the journal, which keeps it until it is forgotten. One that frees space may use the
     /// journal's reserve.
     pub(crate) fn append_announcement(&self, entry: &Entry, frees_space: bool) -> Result<Position, Error> {
+        self.lease.check()?;
         let mut in_flight = self.in_flight.lock();
         let position = match frees_space {
             true => self.journal.append_reserved(entry)?,
@@ -124,9 +125,14 @@ impl Begun {
         self.position
     }
 
-    /// Waits until the announcement is durable.
+    /// Waits until the announcement is durable. When it is not, nothing comes of the change.
     pub(crate) async fn sync(&self) -> Result<(), Error> {
-        self.owner.journal.sync(self.position).await
+        let synced = self.owner.journal.sync(self.position).await;
+        if synced.is_err() {
+            // It may still become durable, when the caller has long given up.
+            self.give_up();
+        }
+        synced
     }
 
     /// Puts the change, which storage now shows, into the account's order. Called under the locks of the name.
@@ -165,6 +171,10 @@ impl Begun {
 
     /// Says that nothing came of it. Best effort: at replay storage shows the same.
     pub(crate) fn abort(self) {
+        self.give_up();
+    }
+
+    fn give_up(&self) {
         let entry = Entry {
             account_id: self.account_id,
             kind: Kind::Abort { id: self.id },

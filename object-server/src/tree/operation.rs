@@ -219,7 +219,10 @@ impl Owner {
             position,
             is_unsettled: false,
         };
-        self.journal.sync(position).await?;
+        if let Err(error) = self.journal.sync(position).await {
+            announced.abort();
+            return Err(error);
+        }
         Ok(announced)
     }
 }

@@ -393,6 +393,7 @@ fn failed(error: &Arc<EngineError>) -> Error {
         | EngineError::Full
         | EngineError::Unavailable(_)
         | EngineError::Taken(_)
+        | EngineError::Leased(_)
         | EngineError::Missing(_)
         | EngineError::Io(_) => Error::unavailable(Arc::clone(error), None),
     }

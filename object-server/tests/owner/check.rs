@@ -6,6 +6,7 @@ use common::functional::check::{Accounts, Kind, Rebuild, Report, Run};
 use common::functional::job::{Job, Show, State};
 use common::name::ObjectName;
 use object_server::checkpoint::{self, Loaded};
+use object_server::lease::Lease;
 
 use crate::World;
 use crate::client::{Client, account, administrator};
@@ -176,7 +177,9 @@ fn a_wrong_counter_is_found_and_mended_for_good() {
             count.objects += 2;
             count.bytes += 7;
         }
-        checkpoint::save(state, checkpoint).await.unwrap();
+        checkpoint::save(state, &Lease::default(), checkpoint)
+            .await
+            .unwrap();
     });
     world.crash_after(async |client| {
         assert_eq!(client.head_container("c").await.unwrap().bytes, 11);

@@ -59,7 +59,7 @@ impl Administered {
         }
         let mut config: Config = source.load([]);
         let storage: Storage = config.read("storage");
-        let settings: object_server::Settings = config.read("object-server");
+        let settings = object_server::Settings::read(&mut config);
         let constraints = Arc::new(config.read("constraints"));
         let root = storage.objects();
         if !root.is_dir() {

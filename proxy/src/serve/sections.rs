@@ -34,7 +34,7 @@ impl Sections {
             log: Log::read(config),
             constraints: Arc::new(config.read("constraints")),
             account_server: config.read("account-server"),
-            object_server: config.read("object-server"),
+            object_server: object_server::Settings::read(config),
             users: config.read_list("user"),
         }
     }

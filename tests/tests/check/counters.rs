@@ -8,6 +8,7 @@ use integration_tests::client::Request;
 use integration_tests::{Client, Server};
 use object_server::checkpoint::{self, Checkpoint, Count, Loaded};
 use object_server::journal::Footprint;
+use object_server::lease::Lease;
 
 use crate::{check, filled, found};
 
@@ -46,7 +47,9 @@ async fn with_wrong(server: Server, change: impl FnOnce(&mut Checkpoint)) -> Ser
     let (private, mut checkpoint) = counters_of(&idle, "c").await;
     let builder = idle.stop().await;
     change(&mut checkpoint);
-    checkpoint::save(&private, checkpoint).await.unwrap();
+    checkpoint::save(&private, &Lease::default(), checkpoint)
+        .await
+        .unwrap();
     builder.start().await
 }
 

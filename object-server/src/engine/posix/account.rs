@@ -110,7 +110,7 @@ impl Store {
         if self.is_durable() {
             rustix::fs::fsync(&file)?;
         }
-        self.pass("account:before_rename")?;
+        self.change("account:before_rename")?;
         rustix::fs::renameat(&directory, NEW_CONTROL, &directory, CONTROL)?;
         if self.is_durable() {
             rustix::fs::fsync(&directory)?;

@@ -133,6 +133,7 @@ impl Store {
             made = self.open_or_make(container, parent, chunk, &chunk_path)?;
             &made
         };
+        self.may_change()?;
         match rustix::fs::linkat(parent, component, directory, last, AtFlags::empty()) {
             Ok(()) => {}
             Err(Errno::EXIST) => {
@@ -153,7 +154,7 @@ impl Store {
                 rustix::fs::fsync(parent)?;
             }
         }
-        self.pass("convert:before_unlink")?;
+        self.change("convert:before_unlink")?;
         rustix::fs::unlinkat(parent, component, AtFlags::empty())?;
         self.pass("convert:after_unlink")?;
         Ok(())
@@ -201,6 +202,7 @@ impl Store {
             Some(directory) if !self.is_implicit(&directory)? => return Ok(Pruned::Kept),
             Some(_) => {}
         }
+        self.may_change()?;
         match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
             Ok(()) => Ok(Pruned::Removed(parent)),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Pruned::Kept),

@@ -82,6 +82,7 @@ impl Store {
     /// Begins a directory, or goes on with one.
     pub(super) fn begin_build(&self, build: WriteId) -> Result<(), EngineError> {
         let name = build_name(build);
+        self.may_change()?;
         match rustix::fs::mkdirat(self.build(), name.as_str(), Mode::from(0o700)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -272,6 +273,7 @@ impl Store {
     /// Gives it up.
     pub(super) fn drop_build(&self, build: WriteId) -> Result<(), EngineError> {
         let (name, trash) = (build_name(build), self.unused_name());
+        self.may_change()?;
         self.fresh().remove_below(&format!("{PRIVATE}/build/{name}"));
         self.builds().forget(build);
         match self.rename_new(self.build(), &name, self.trash(), &trash) {

@@ -92,7 +92,7 @@ impl Store {
         };
         if let Some(directory) = directory {
             let old = self.container_attributes(&directory)?;
-            self.pass("container:before_write")?;
+            self.change("container:before_write")?;
             self.write_attributes(&directory, &encoded)?;
             sync.garbage(old.and_then(|old| old.overflow));
             sync.open(directory);
@@ -117,7 +117,7 @@ impl Store {
             .container_attributes(&directory)?
             .ok_or(EngineError::NoContainer)?;
         let mut sync = SyncSet::default();
-        self.pass("container:before_remove")?;
+        self.change("container:before_remove")?;
         match remove_directory(&parent, last) {
             Err(EngineError::NotEmpty) => {
                 self.remove_empty_directories(&directory)?;

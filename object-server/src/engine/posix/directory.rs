@@ -84,7 +84,7 @@ impl Store {
     ) -> Result<OwnedFd, Trouble> {
         let directory = confine::directory(parent, spot.last(), Wait::Allowed)?;
         let old = self.read_attributes::<StoredDirectory>(&directory, Wait::Allowed)?;
-        self.pass("directory:before_write")?;
+        self.change("directory:before_write")?;
         self.write_attributes(&directory, encoded)?;
         sync.garbage(old.and_then(|old| old.overflow));
         Ok(directory)
@@ -102,7 +102,7 @@ impl Store {
         if found.is_none_or(|found| found.explicit.is_none() || !found.is_empty) {
             return Ok(false);
         }
-        self.pass("directory:before_remove")?;
+        self.change("directory:before_remove")?;
         let removed = self
             .remove_empty_directories(&directory)
             .and_then(|()| remove_directory(&parent, spot.last()));

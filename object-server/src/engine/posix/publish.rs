@@ -175,7 +175,7 @@ impl Store {
         }
         present.garbage(sync);
         if present.escaped.is_file() {
-            self.pass("publish:before_unlink")?;
+            self.go_on("publish:before_unlink")?;
             self.unlink_escaped(parent, place, sync)?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Store {
                 return Ok(None);
             };
             decide(Some(&old))?;
-            self.pass("remove:before_unlink")?;
+            self.change("remove:before_unlink")?;
             // The one that counts goes last.
             if present.escaped.is_file() {
                 self.unlink_escaped(&parent, &place, &mut sync)?;
@@ -256,7 +256,7 @@ impl Store {
                 chunk_path = escaped.map(|escaped| place::split(&escaped).0.to_owned());
             }
             if present.plain.is_file() {
-                self.pass("remove:before_unlink_plain")?;
+                self.go_on("remove:before_unlink_plain")?;
                 rustix::fs::unlinkat(&parent, place.last(), AtFlags::empty())?;
             }
             present.garbage(&mut sync);
@@ -309,7 +309,7 @@ impl Store {
         new.size = attribute::size(&stat);
         new.modified = attribute::modified(&stat);
         new.counted = None;
-        self.pass("revise:before_write")?;
+        self.change("revise:before_write")?;
         self.write_attributes(&file, &node::encode(&new))?;
         self.pass("revise:after_write")?;
         let mut sync = SyncSet::default();

@@ -44,7 +44,7 @@ impl Store {
             };
             let name = format!("{:016x}", id.0);
             self.note_name(path, &name)?;
-            self.pass("quarantine:before")?;
+            self.change("quarantine:before")?;
             if let Some(escaped) = place.escaped().filter(|_| present.escaped.is_file()) {
                 place::split(&escaped).0.clone_into(&mut emptied);
             }

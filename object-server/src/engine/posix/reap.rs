@@ -112,7 +112,7 @@ impl Store {
     }
 
     fn remove_file(&self, directory: &OwnedFd, name: impl rustix::path::Arg) -> Result<(), Trouble> {
-        self.pass("reap:before_unlink")?;
+        self.change("reap:before_unlink")?;
         match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
@@ -120,7 +120,7 @@ impl Store {
     }
 
     fn remove_emptied(&self, path: &str) -> Result<(), Trouble> {
-        self.pass("reap:before_rmdir")?;
+        self.change("reap:before_rmdir")?;
         let (above, last) = place::split(path);
         let parent = confine::directory(self.trash(), above, Wait::Allowed)?;
         match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {

@@ -89,7 +89,7 @@ impl Store {
         let name = trash_name(id);
         self.held().hold(&name);
         let moving = self.kept().moving();
-        self.pass("account:before_detach")?;
+        self.change("account:before_detach")?;
         self.to_trash(parent, last, &name)?;
         self.fresh().remove_below(path);
         drop(moving);
@@ -155,7 +155,7 @@ impl Store {
 
     fn remove_control(&self, account_id: u64) -> Result<(), Trouble> {
         let name = control_directory(account_id);
-        self.pass("account:before_end")?;
+        self.change("account:before_end")?;
         if let Some(directory) = confine::existing_directory(self.accounts(), &name, Wait::Allowed)? {
             for file in [NEW_CONTROL, CONTROL] {
                 match rustix::fs::unlinkat(&directory, file, AtFlags::empty()) {

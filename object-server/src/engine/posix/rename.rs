@@ -94,7 +94,7 @@ impl Store {
             &to.container.below_root(&to.path),
             true,
         )?;
-        self.pass("rename:before")?;
+        self.change("rename:before")?;
         let trash = &trash_name(replaced);
         match present {
             Some(directory) if self.describe(&directory)?.is_none() => {
@@ -148,9 +148,10 @@ impl Store {
         };
         exchange()?;
         let gone = self
-            .pass("rename:before_trash")
+            .go_on("rename:before_trash")
             .and_then(|()| self.to_trash(from_parent, from.last(), trash));
         if gone.is_err() {
+            self.may_change()?;
             exchange()?;
         }
         gone
@@ -167,9 +168,10 @@ impl Store {
     ) -> Result<(), Trouble> {
         self.to_trash(to_parent, to.last(), trash)?;
         let renamed = self
-            .pass("rename:before_trash")
+            .go_on("rename:before_trash")
             .and_then(|()| self.rename_new(from_parent, from.last(), to_parent, to.last()));
         if renamed.is_err() {
+            self.may_change()?;
             self.rename_new(self.trash(), trash, to_parent, to.last())?;
         }
         renamed
@@ -233,7 +235,7 @@ impl Store {
             &to_container.below_root(to_place.parent()),
             false,
         )?;
-        self.pass("rename:before")?;
+        self.change("rename:before")?;
         let mut emptied = from_place.parent().to_owned();
         if source.plain.is_file() {
             // The one that counts goes last.

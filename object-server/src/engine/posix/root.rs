@@ -8,6 +8,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attribute::write_all;
+use super::claim::Claim;
+use super::leases::Leases;
+use super::renewal::Renewal;
 use super::{Expected, Settings};
 use crate::engine::EngineError;
 
@@ -32,6 +35,9 @@ pub(super) struct Root {
     pub(super) trash: OwnedFd,
     pub(super) build: OwnedFd,
     pub(super) quarantine: OwnedFd,
+    /// Whether it was taken over from another machine.
+    pub(super) is_takeover: bool,
+    pub(super) renewal: Renewal,
     identity: Vec<u8>,
     /// Held, never used.
     _lock: OwnedFd,
@@ -62,18 +68,16 @@ impl Root {
             make_identity(&private)?;
             rustix::fs::fsync(&directory)?;
         }
-        let identity = read_identity(&path)?;
-        if !identity.starts_with(FORMAT.as_bytes()) {
-            return Err(EngineError::Unavailable(format!(
-                "{}/{PRIVATE}/{IDENTITY} is of a format that this program does not know",
-                path.display()
-            )));
-        }
-        if let Some(expected) = &settings.expected
-            && expected.identity.as_bytes() != identity
-        {
-            return Err(is_another(&path, expected));
-        }
+        let identity = expected_identity(&path, settings)?;
+        let (leases, is_first) = Leases::open(&private)?;
+        let Settings {
+            machine,
+            lease: terms,
+            ..
+        } = settings;
+        let claim = Claim::take(leases, is_first, machine, *terms, &settings.watched)?;
+        let is_takeover = claim.content.follows;
+        let renewal = Renewal::start(claim, machine, *terms, settings.failure_points.clone())?;
         let root = Self {
             temporary: make_directory(&private, "temporary")?,
             overflow: make_directory(&private, "overflow")?,
@@ -83,6 +87,8 @@ impl Root {
             quarantine: make_directory(&private, "quarantine")?,
             path,
             directory,
+            is_takeover,
+            renewal,
             identity,
             _lock: lock,
         };
@@ -248,6 +254,21 @@ fn make_identity(private: &OwnedFd) -> Result<(), EngineError> {
     rustix::fs::renameat(private, NEW_IDENTITY, private, IDENTITY)?;
     rustix::fs::fsync(private)?;
     Ok(())
+}
+
+/// The identity, which must be one of ours, and the one that is expected.
+fn expected_identity(path: &Path, settings: &Settings) -> Result<Vec<u8>, EngineError> {
+    let identity = read_identity(path)?;
+    if !identity.starts_with(FORMAT.as_bytes()) {
+        return Err(EngineError::Unavailable(format!(
+            "{}/{PRIVATE}/{IDENTITY} is of a format that this program does not know",
+            path.display()
+        )));
+    }
+    match &settings.expected {
+        Some(expected) if expected.identity.as_bytes() != identity => Err(is_another(path, expected)),
+        _ => Ok(identity),
+    }
 }
 
 fn read_identity(path: &Path) -> Result<Vec<u8>, EngineError> {

@@ -21,6 +21,7 @@ use super::trouble::Trouble;
 use crate::engine::EngineError;
 use crate::engine::posix::Settings;
 use crate::failure_point::FailurePoints;
+use crate::lease::Lease;
 use crate::settings::Durability;
 
 /// How long an answer about the root's identity holds.
@@ -151,6 +152,35 @@ impl Store {
     /// A step is done at which tests interfere.
     pub(super) fn pass(&self, point: &str) -> Result<(), Trouble> {
         Ok(self.points.hit(point)?)
+    }
+
+    /// The same of a step that is about to change what everybody sees, and with which a change begins.
+    pub(super) fn change(&self, point: &str) -> Result<(), Trouble> {
+        self.pass(point)?;
+        self.may_change()
+    }
+
+    /// Refuses a change when another server may have the storage.
+    pub(super) fn may_change(&self) -> Result<(), Trouble> {
+        Ok(self.lease().check().map_err(EngineError::from)?)
+    }
+
+    /// The same in the midst of a change: it is neither given up nor gone on with before it is known who has the storage; but
+    /// not waited for without end.
+    pub(super) fn go_on(&self, point: &str) -> Result<(), Trouble> {
+        self.pass(point)?;
+        let held = self.lease().wait(self.lease().terms().takeover);
+        // No refusal: something may have changed.
+        Ok(held.map_err(|why| EngineError::Unavailable(why.to_string()))?)
+    }
+
+    /// Whether the storage may be changed.
+    pub(super) fn lease(&self) -> &Lease {
+        self.root.renewal.lease()
+    }
+
+    pub(super) fn is_takeover(&self) -> bool {
+        self.root.is_takeover
     }
 
     pub(super) fn root(&self) -> &OwnedFd {

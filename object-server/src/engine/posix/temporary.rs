@@ -55,6 +55,7 @@ impl Temporary {
             Some(name) => name,
             None => {
                 if !replaces {
+                    self.store.may_change()?;
                     match probe::link_unnamed(self.file()?, directory, last) {
                         Ok(()) => return self.placed(),
                         Err(Errno::EXIST) => {}
@@ -67,7 +68,7 @@ impl Temporary {
                 self.name.insert(name)
             }
         };
-        self.store.pass("publish:before_rename")?;
+        self.store.change("publish:before_rename")?;
         rustix::fs::renameat(self.store.temporary(), name.as_str(), directory, last)?;
         self.name = None;
         self.placed()
@@ -130,7 +131,7 @@ impl Store {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(self.temporary(), name, flags, Mode::empty())?;
         let overflow = self.write_attributes(&directory, encoded)?;
-        let renamed = self.pass("directory:before_rename").and_then(|()| {
+        let renamed = self.change("directory:before_rename").and_then(|()| {
             if self.abilities().rename_noreplace {
                 let flags = RenameFlags::NOREPLACE;
                 rustix::fs::renameat_with(self.temporary(), name, parent, last, flags)?;

@@ -59,7 +59,7 @@ impl Store {
         let name = trash_name(id);
         self.held().hold(&name);
         let moving = self.kept().moving();
-        self.pass("detach:before")?;
+        self.change("detach:before")?;
         self.to_trash(&parent, spot.last(), &name)?;
         self.fresh().remove_below(&spot.container.below_root(&spot.path));
         self.pass("detach:after")?;

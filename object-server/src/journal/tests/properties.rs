@@ -230,7 +230,7 @@ proptest! {
         }
         frames.extend(&noise);
         if header {
-            segment::Segment::create(directory.path(), 0, &frames).unwrap();
+            segment::Segment::create(directory.path(), &Lease::default(), 0, &frames).unwrap();
             let (_, replay) = open(&directory, &Settings { reserve: Size(0), ..Settings::default() });
             prop_assert_eq!(replay, (0..good).map(begin).collect::<Vec<_>>());
         } else {
