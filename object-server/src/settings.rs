@@ -148,3 +148,30 @@ pub enum Durability {
     /// It survives the end of the process, not that of the machine: nothing is synced.
     Relaxed,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> usize {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stobj.toml");
+        std::fs::write(&path, format!("[object-server]\n{text}")).unwrap();
+        let mut config = Config::load(Some(&path), [], []);
+        Settings::read(&mut config);
+        config.finish().err().map_or(0, |mistakes| mistakes.0.len())
+    }
+
+    #[test]
+    fn each_period_of_a_lease_is_twice_the_one_before() {
+        assert_eq!(mistakes(""), 0);
+        assert_eq!(
+            mistakes("lease_renewal = \"2500ms\"\nlease_expiry = \"5s\"\nlease_takeover = \"10s\""),
+            0
+        );
+        assert_eq!(mistakes("lease_renewal = \"3s\""), 1);
+        assert_eq!(mistakes("lease_takeover = \"9s\""), 1);
+        assert_eq!(mistakes("lease_expiry = \"1s\"\nlease_takeover = \"1s\""), 2);
+        assert_eq!(mistakes("lease_renewal = \"0s\""), 1);
+    }
+}
