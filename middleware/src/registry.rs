@@ -46,6 +46,8 @@ pub struct Context {
     /// Above the semantic filters: where a filter of the protocol stack sends functional requests on a client's behalf.
     /// It is there when the first of them is built.
     pub entrance: FunctionalService,
+    /// Above the guards: who asks whether a request would be let through asks here. It is there when the pipeline is.
+    pub guards: FunctionalService,
     /// How somebody becomes a user.
     pub registrations: Registrations,
     /// Who failed to log in.
@@ -77,6 +79,7 @@ impl Context {
             recorder: Arc::new(Recorder::new(owner.clone())),
             owner,
             entrance: nowhere(),
+            guards: nowhere(),
             registrations: Registrations::default(),
             attempts: Arc::default(),
             logins: Arc::default(),
@@ -94,6 +97,7 @@ impl Context {
     pub fn for_another(&self) -> Self {
         Self {
             entrance: nowhere(),
+            guards: nowhere(),
             features: Features::default(),
             auth: None,
             ..self.clone()
@@ -328,6 +332,9 @@ pub fn build(
             if let Build::Functional(build) = filter.build {
                 functional = build(config, context, functional);
             }
+        }
+        if stack == Stack::Guard {
+            context.guards = functional.clone();
         }
     }
     context.entrance = functional.clone();

@@ -45,6 +45,9 @@ pub type Decide = Box<dyn FnOnce(Option<&ObjectAttributes>) -> Result<(), common
 /// The owner's last word on new attributes of an existing object, given the present ones.
 pub type Revise = Box<dyn FnOnce(&ObjectAttributes) -> Result<ObjectAttributes, common::Error> + Send>;
 
+/// Asked again and again in the course of what may take long: whether it is to go on.
+pub type GoOn = Box<dyn Fn() -> Result<(), common::Error> + Send>;
+
 /// What the owner does at the moment when everybody sees a change, before it is durable. It waits for nothing. An engine
 /// that fails before does not call it; whoever fails after it has made the change all the same.
 pub type Committed = Box<dyn FnOnce(&Changed) + Send>;

@@ -6,11 +6,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
+
+/// How often a thread looks whether its gate is open.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What happens at a failure point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +48,8 @@ struct Point {
     skip: u64,
     /// So many hits fail then.
     times: u64,
+    /// Who waits does so as long as there is this file, instead of until the point is disarmed.
+    gate: Option<PathBuf>,
 }
 
 impl FailurePoints {
@@ -55,7 +63,8 @@ impl FailurePoints {
     }
 
     /// Points armed by a text as an environment variable holds it: `name=abort`, `name=error`, `name=full`,
-    /// `name=abort@3` (at the third hit), several separated by commas.
+    /// `name=abort@3` (at the third hit), several separated by commas. `name=wait:FILE` lets no thread pass as long as there is
+    /// a file of this name; each that waits adds a byte to it.
     ///
     /// # Errors
     /// The part that cannot be read.
@@ -65,6 +74,11 @@ impl FailurePoints {
             let (name, failure) = part.split_once('=').ok_or_else(|| part.to_owned())?;
             let (failure, hit) = failure.split_once('@').unwrap_or((failure, "1"));
             let hit: u64 = hit.parse().map_err(|_| part.to_owned())?;
+            if let Some(gate) = failure.strip_prefix("wait:") {
+                points.arm_later(name, Failure::Wait, hit.saturating_sub(1), u64::MAX);
+                points.hold_by(name, gate.into());
+                continue;
+            }
             let failure = match failure {
                 "abort" => Failure::Abort,
                 "error" => Failure::Error(io::ErrorKind::Other),
@@ -87,6 +101,14 @@ impl FailurePoints {
             let mut named = points.named.lock();
             let point = named.entry(name.to_owned()).or_default();
             (point.failure, point.skip, point.times) = (Some(failure), skip, times);
+        }
+    }
+
+    fn hold_by(&self, name: &str, gate: PathBuf) {
+        if let Some(points) = &self.0
+            && let Some(point) = points.named.lock().get_mut(name)
+        {
+            point.gate = Some(gate);
         }
     }
 
@@ -143,6 +165,16 @@ impl Points {
             Some(Failure::Error(kind)) => Err(io::Error::new(kind, format!("failure point {name}"))),
             Some(Failure::Abort) => std::process::abort(),
             Some(Failure::Wait) => {
+                if let Some(gate) = named.get(name).and_then(|point| point.gate.clone()) {
+                    drop(named);
+                    if let Ok(mut file) = OpenOptions::new().append(true).open(&gate) {
+                        file.write_all(b".")?;
+                    }
+                    while gate.exists() {
+                        std::thread::sleep(LOOK);
+                    }
+                    return Ok(());
+                }
                 while named
                     .get(name)
                     .is_some_and(|point| point.failure == Some(Failure::Wait))
@@ -225,6 +257,23 @@ mod tests {
         for text in ["a", "a=b", "a=abort@x"] {
             assert!(FailurePoints::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_thread_waits_as_long_as_there_is_a_file() {
+        let gate = tempfile::NamedTempFile::new().unwrap();
+        let points = FailurePoints::parse(&format!("a:b=wait:{}@2", gate.path().display())).unwrap();
+        points.hit("a:b").unwrap();
+        let waiting = points.clone();
+        let thread = std::thread::spawn(move || waiting.hit("a:b"));
+        while gate.as_file().metadata().unwrap().len() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!thread.is_finished());
+        points.hit("c:d").unwrap();
+        gate.close().unwrap();
+        thread.join().unwrap().unwrap();
+        points.hit("a:b").unwrap();
     }
 
     #[tokio::test]

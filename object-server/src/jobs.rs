@@ -2,6 +2,7 @@
 //!
 //! A job is a file from the moment it is answered with, so it survives a restart: what had not ended is then begun anew,
 //! and each kind is made so that it does nothing twice. At most [`MAX_RUNNING`] run at once, the others wait their turn.
+//! Before a job begins, while it runs and before its result is seen the guards are asked again (`jobs/guards.rs`).
 //! Only jobs that have not ended are in memory; the last [`MAX_ENDED`] of an account are read from their files.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use common::functional::Context;
 use common::functional::job::{Cancel, Job, Jobs as JobList, List, Show, State};
+use common::service::FunctionalService;
 use common::{Clock, Error};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
@@ -19,11 +21,13 @@ use tokio::sync::watch;
 use crate::lease::Lease;
 use crate::owner::{Account, Owner};
 
+mod guards;
 mod handle;
 mod removal;
 mod store;
 mod work;
 
+pub use guards::let_through;
 use handle::Signal;
 pub(crate) use handle::{End, Handle};
 pub(crate) use store::Stored;
@@ -53,6 +57,8 @@ pub(crate) struct Jobs {
     removals: watch::Sender<usize>,
     /// One is removed at a time.
     removal_turn: Arc<tokio::sync::Semaphore>,
+    /// Before this server; none when it has closed.
+    guards: Mutex<Option<FunctionalService>>,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +80,7 @@ pub(crate) struct Wanted {
 }
 
 impl Jobs {
-    pub(crate) fn new(state_directory: PathBuf, lease: Lease) -> Self {
+    pub(crate) fn new(state_directory: PathBuf, lease: Lease, guards: FunctionalService) -> Self {
         Self {
             state_directory,
             lease,
@@ -82,6 +88,7 @@ impl Jobs {
             running: watch::Sender::new(0),
             removals: watch::Sender::new(0),
             removal_turn: Arc::new(tokio::sync::Semaphore::new(1)),
+            guards: Mutex::new(Some(guards)),
         }
     }
 
@@ -104,6 +111,8 @@ impl Jobs {
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("a job did not stop in time; it begins anew at the next start");
         }
+        // They lead back to this server.
+        self.guards.lock().take();
     }
 
     fn find(&self, id: &str) -> Option<Handle> {
@@ -347,10 +356,12 @@ impl Owner {
         // A panic in here would keep the place of the job for ever.
         let working = std::panic::AssertUnwindSafe(working).catch_unwind();
         let mut working = std::pin::pin!(working);
+        let mut asking = std::pin::pin!(self.keep_asking(handle));
         let outcome = loop {
             self.save_job(handle).await;
             tokio::select! {
                 outcome = &mut working => break outcome,
+                never = &mut asking => match never {},
                 () = tokio::time::sleep(WRITE_DOWN) => {}
             }
         };

@@ -26,6 +26,7 @@ mod tree;
 pub mod tree_listing;
 mod walk;
 
-pub use server::ObjectServer;
+pub use jobs::let_through;
+pub use server::{Neighbours, ObjectServer};
 pub use settings::{Create, Durability, Settings};
 pub use standby::Standby;

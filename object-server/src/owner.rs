@@ -12,6 +12,7 @@ use common::constraints::Constraints;
 use common::functional::Context;
 use common::functional::info::{Found, Resource};
 use common::name::{AccountName, ContainerName};
+use common::service::FunctionalService;
 use common::{Body, Error};
 use parking_lot::{Mutex, RwLock};
 
@@ -91,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) tree_listing: TreeListing,
     pub(crate) settings: Settings,
     pub(crate) constraints: Arc<Constraints>,
+    pub(crate) guards: FunctionalService,
     pub(crate) state_directory: PathBuf,
     /// Whether another server may have had the accounts before.
     pub(crate) takes_over: bool,
@@ -106,7 +108,7 @@ impl Owner {
             records: parts.records,
             tree_listing: parts.tree_listing,
             stripes: Stripes::new(),
-            jobs: Jobs::new(parts.state_directory.clone(), parts.lease),
+            jobs: Jobs::new(parts.state_directory.clone(), parts.lease, parts.guards),
             adoptions: Adoptions::default(),
             settings: parts.settings,
             constraints: parts.constraints,

@@ -49,9 +49,18 @@ pub struct ObjectServer {
     background: Vec<JoinHandle<()>>,
 }
 
+/// Whom an object-server asks.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    /// Has the mirror, and takes records.
+    pub account_server: FunctionalService,
+    /// The guards before this very server: its jobs ask them whether who asked for them still may. What they let through is
+    /// answered by [`ObjectServer::service`].
+    pub guards: FunctionalService,
+}
+
 impl ObjectServer {
-    /// Opens the posix engine on `root`, recovers what an earlier process left, and is ready to answer. `mirror` is
-    /// the account-server. Where the storage may be served from another machine, it is waited for until that is over.
+    /// Opens the posix engine on `root`, recovers what an earlier process left, and is ready to answer. Where the storage may be served from another machine, it is waited for until that is over.
     ///
     /// # Errors
     /// When another process has the root, when it is not ours, or when the journal cannot be read.
@@ -59,7 +68,7 @@ impl ObjectServer {
         settings: &Settings,
         root: &Path,
         constraints: Arc<Constraints>,
-        mirror: FunctionalService,
+        neighbours: Neighbours,
     ) -> Result<Self, Error> {
         let watched = Watched::default();
         let engine = loop {
@@ -68,7 +77,7 @@ impl ObjectServer {
                 engine => break engine?,
             }
         };
-        Self::open_posix(engine, settings, constraints, mirror).await
+        Self::open_posix(engine, settings, constraints, neighbours).await
     }
 
     /// Takes the storage at `root`, and remembers which one it is; where there is none it is made, or `must_exist`. Whoever
@@ -115,7 +124,7 @@ impl ObjectServer {
         engine: Posix,
         settings: &Settings,
         constraints: Arc<Constraints>,
-        mirror: FunctionalService,
+        neighbours: Neighbours,
     ) -> Result<Self, Error> {
         let state_directory = engine.private_directory();
         let held = Held {
@@ -123,7 +132,7 @@ impl ObjectServer {
             is_takeover: engine.is_takeover(),
         };
         let engine = Arc::new(engine);
-        Self::open_held(engine, held, settings, &state_directory, constraints, mirror).await
+        Self::open_held(engine, held, settings, &state_directory, constraints, neighbours).await
     }
 
     /// The same on any engine, whose storage nobody else can have; journal and checkpoints lie in `state_directory`.
@@ -135,10 +144,10 @@ impl ObjectServer {
         settings: &Settings,
         state_directory: &Path,
         constraints: Arc<Constraints>,
-        mirror: FunctionalService,
+        neighbours: Neighbours,
     ) -> Result<Self, Error> {
         let held = Held::default();
-        Self::open_held(engine, held, settings, state_directory, constraints, mirror).await
+        Self::open_held(engine, held, settings, state_directory, constraints, neighbours).await
     }
 
     async fn open_held(
@@ -147,7 +156,7 @@ impl ObjectServer {
         settings: &Settings,
         state_directory: &Path,
         constraints: Arc<Constraints>,
-        mirror: FunctionalService,
+        neighbours: Neighbours,
     ) -> Result<Self, Error> {
         let lease = held.lease;
         let directory = state_directory.join("journal").join("0");
@@ -156,7 +165,11 @@ impl ObjectServer {
         let opened = tokio::task::spawn_blocking(move || Journal::open(&directory, &journal_settings)).await;
         let (journal, replay) = opened.map_err(Error::internal)??;
         let journal = Arc::new(journal);
-        let records = Arc::new(RecordFeed::new(Arc::clone(&journal), mirror.clone()));
+        let Neighbours {
+            account_server,
+            guards,
+        } = neighbours;
+        let records = Arc::new(RecordFeed::new(Arc::clone(&journal), account_server.clone()));
         let sources = Sources {
             engine: Arc::clone(&engine),
             lease: lease.clone(),
@@ -164,7 +177,7 @@ impl ObjectServer {
             records: Arc::clone(&records),
         };
         let parts = Parts {
-            feed: MirrorFeed::new(mirror, sources),
+            feed: MirrorFeed::new(account_server, sources),
             records,
             tree_listing: TreeListing::new(Arc::clone(&engine), settings.listing_cache.0),
             engine,
@@ -172,6 +185,7 @@ impl ObjectServer {
             journal,
             settings: settings.clone(),
             constraints,
+            guards,
             state_directory: state_directory.to_owned(),
             takes_over: settings.standby || held.is_takeover,
         };
@@ -256,6 +270,10 @@ fn answer(owner: Arc<Owner>, request: Request) -> BoxFuture<Reply, Error> {
         context: at,
         body,
     } = request;
+    // What the guards must know to decide over a question is none itself.
+    if at.is_question && !matches!(action, A::InfoGet(_) | A::AccountHead(_)) {
+        return Box::pin(async move { owner.let_through(&action, at).await });
+    }
     match action {
         A::InfoGet(get) => reply(async move { owner.info(get).await.map(Answer::InfoGet) }),
         A::AccountHead(head) => {

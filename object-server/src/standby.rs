@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 use crate::engine::EngineError;
 use crate::engine::posix::{Posix, Watched};
-use crate::server::ObjectServer;
+use crate::server::{Neighbours, ObjectServer};
 use crate::settings::{Create, Settings};
 
 /// Between two looks whether the storage can be served.
@@ -52,7 +52,7 @@ struct Opening {
     settings: Settings,
     root: PathBuf,
     constraints: Arc<Constraints>,
-    mirror: FunctionalService,
+    neighbours: Neighbours,
     watched: Watched,
 }
 
@@ -89,13 +89,13 @@ impl Standby {
         settings: &Settings,
         root: &Path,
         constraints: Arc<Constraints>,
-        mirror: FunctionalService,
+        neighbours: Neighbours,
     ) -> Result<Self, Error> {
         let opening = Opening {
             settings: settings.clone(),
             root: root.to_owned(),
             constraints,
-            mirror,
+            neighbours,
             watched: Watched::default(),
         };
         let (stop, stopped) = watch::channel(false);
@@ -162,8 +162,8 @@ impl Opening {
         };
         match engine {
             Ok(engine) => {
-                let (constraints, mirror) = (Arc::clone(&self.constraints), self.mirror.clone());
-                let opened = ObjectServer::open_posix(engine, &self.settings, constraints, mirror).await;
+                let (constraints, neighbours) = (Arc::clone(&self.constraints), self.neighbours.clone());
+                let opened = ObjectServer::open_posix(engine, &self.settings, constraints, neighbours).await;
                 opened.map(Tried::Opened)
             }
             Err(EngineError::Taken(_)) if self.settings.standby => Ok(Tried::Waiting(Why::Taken)),
@@ -186,7 +186,7 @@ impl Opening {
             ..Find::default()
         };
         let context = Context::internal("start", Clock::now());
-        match functional::ask(&self.mirror, find, context, Body::empty()).await {
+        match functional::ask(&self.neighbours.account_server, find, context, Body::empty()).await {
             Ok((found, _)) => Ok(!found.results.is_empty()),
             // There is too much to sort.
             Err(error) if matches!(error.outcome(), Outcome::PreconditionFailed(_)) => Ok(true),

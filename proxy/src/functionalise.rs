@@ -161,6 +161,7 @@ impl Functionalise {
             is_repeated: false,
             repeat_key: repeat_key(head)?,
             may_limit: false,
+            is_question: false,
             decided_under: common::functional::Generations::default(),
         })
     }

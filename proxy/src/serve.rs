@@ -95,6 +95,7 @@ impl Plan {
                 sections,
                 context: context.for_another(),
                 swap,
+                guards: Swap::new(context.guards.clone()),
             },
         })
     }
@@ -144,19 +145,14 @@ impl Plan {
         }
     }
 
-    /// `None` of a process that decides nothing by users.
-    fn snapshots(&self) -> Option<Snapshots> {
+    fn snapshots(&self) -> Snapshots {
         let name = match self.part {
             Part::Everything => "serve",
             Part::Proxy => "proxy",
+            Part::ObjectServer => "object-server",
             Part::AccountServer => "account-server",
-            Part::ObjectServer => return None,
         };
-        Some(Snapshots::new(
-            &self.sections().storage.data,
-            name,
-            self.keys.keyring().clone(),
-        ))
+        Snapshots::new(&self.sections().storage.data, name, self.keys.keyring().clone())
     }
 
     fn limits(&self) -> Limits {
@@ -182,15 +178,15 @@ impl Plan {
         let (told, late_first_start) = oneshot::channel();
         let snapshots = self.snapshots();
         let policy = Arc::clone(self.policy());
-        let mut tasks = Vec::new();
-        if let Some(snapshots) = snapshots.clone() {
-            tasks.push(policy.spawn_refresh());
-            tasks.push(snapshots.spawn_keeping(Arc::clone(&policy)));
-        }
+        let mut tasks = vec![
+            policy.spawn_refresh(),
+            snapshots.clone().spawn_keeping(Arc::clone(&policy)),
+        ];
         let registrations = self.renewal.context.registrations.clone();
         tasks.extend(registrations::spawn_finishing(registrations, self.part));
         let recorder = Arc::clone(&self.renewal.context.recorder);
-        if matches!(self.part, Part::Everything | Part::Proxy) {
+        // An owner asks the guards again, and what they refuse is recorded.
+        if self.part != Part::AccountServer {
             tasks.push(recorder.spawn());
         }
         tasks.extend(opened.late_users.map(|users| tokio::spawn(users.prepare(told))));
@@ -204,9 +200,7 @@ impl Plan {
             for task in tasks {
                 task.abort();
             }
-            if let Some(snapshots) = snapshots {
-                snapshots.keep_last(&policy).await;
-            }
+            snapshots.keep_last(&policy).await;
             servers.close().await
         });
         Server {

@@ -43,6 +43,10 @@ pub struct Context {
     /// that decides over rights, each time; everybody else has to leave these directories as they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_limit: bool,
+    /// Whether nothing is to be done: it is only asked whether it would be let through now. Such a request passes the guards as any
+    /// other, and whoever would do it answers with the context in which it arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_question: bool,
     /// What the guards knew when they let it pass.
     #[serde(default)]
     pub decided_under: Generations,
@@ -63,6 +67,7 @@ impl Context {
             is_repeated: false,
             repeat_key: None,
             may_limit: false,
+            is_question: false,
             decided_under: Generations::default(),
         }
     }
@@ -142,6 +147,9 @@ pub struct Identity {
     /// What ACLs are compared with: account, `account:user`, further groups, the ids of the accounts administered
     /// (in the place of `.admin`), and the groups of a valid service token.
     pub groups: Vec<String>,
+    /// Whose service token that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_user_id: Option<u64>,
 }
 
 impl Identity {

@@ -195,6 +195,7 @@ fn context() -> impl Strategy<Value = Context> {
                     user_id,
                     name,
                     groups,
+                    service_user_id: user_id.checked_sub(1),
                 }))
             }
         ),
@@ -233,6 +234,7 @@ fn context() -> impl Strategy<Value = Context> {
             is_repeated: generation.is_some(),
             repeat_key: generation.map(|_| "a key".into()),
             may_limit: generation.is_some(),
+            is_question: generation.is_some(),
             decided_under: Generations {
                 account: generation,
                 container: None,

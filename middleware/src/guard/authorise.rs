@@ -19,6 +19,7 @@ use common::{Body, Error, Outcome, Properties};
 
 use crate::filter::{FunctionalFilter, functional};
 use crate::info_cache::{Info, InfoCache};
+use crate::policy::PolicyCache;
 use crate::protocol::auth;
 use crate::registry::Context;
 
@@ -26,6 +27,7 @@ use self::decide::{Decision, decide};
 use crate::guard::target::{Access, Level, Target};
 
 mod decide;
+mod present;
 
 /// How often a request is sent, at most, when the owner keeps knowing better.
 const MAX_ATTEMPTS: usize = 3;
@@ -49,12 +51,14 @@ pub fn build(config: &mut Config, context: &mut Context, inner: FunctionalServic
     functional(Authorise {
         checked: auth::checked(config, context),
         info_cache: Arc::clone(&context.info_cache),
+        policy: Arc::clone(&context.policy),
         inner,
     })
 }
 
 struct Authorise {
     checked: Arc<auth::Checked>,
+    policy: Arc<PolicyCache>,
     info_cache: Arc<InfoCache>,
     inner: FunctionalService,
 }
@@ -64,7 +68,12 @@ impl FunctionalFilter for Authorise {
         &self.inner
     }
 
-    async fn handle(&self, request: Request) -> Result<Reply, Error> {
+    async fn handle(&self, mut request: Request) -> Result<Reply, Error> {
+        if request.context.is_question {
+            // Who asks was told apart long ago.
+            let authority = &request.context.authority;
+            request.context.authority = present::authority(authority, &self.policy, &self.checked.reseller)?;
+        }
         match Target::of(&request.action) {
             Some(target) => self.resource(target, request).await,
             None => {

@@ -104,6 +104,7 @@ mod tests {
             user_id: 1,
             name: "test:tester".to_owned(),
             groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            service_user_id: None,
         };
         RequestContext {
             authority: Authority::Caller(Caller::User(Arc::new(identity))),

@@ -2,7 +2,8 @@
 //!
 //! A change gets a number, under which its owner keeps its record together with the change itself; how it ended is told
 //! afterwards. Refusals are always told, also of what only reads, and other reads by a setting. What a filter asks in the
-//! course of another request is told when it is a change or is refused, else it is a part of that one.
+//! course of another request is told when it is a change or is refused, else it is a part of that one. So is a question
+//! whether something would be let through.
 //!
 //! A read of which nothing is told costs only that its refusal would be noticed.
 
@@ -66,7 +67,8 @@ struct Tells {
 impl RecordFilter {
     fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
         let is_read = operation::is_read(&request.action);
-        match is_read && (!self.reads || request.context.is_inner) {
+        let context = &request.context;
+        match is_read && (!self.reads || context.is_inner) || context.is_question {
             true => self.notice_refusal(request),
             false if is_read => self.read(request),
             false => self.change(request),

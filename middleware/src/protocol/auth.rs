@@ -198,15 +198,8 @@ impl Auth {
     }
 
     fn identity_of(&self, entry: &Entry) -> Arc<Identity> {
-        let make = || {
-            let user = &entry.user;
-            Arc::new(Identity {
-                user_id: user.id,
-                name: format!("{}:{}", user.account, user.name),
-                groups: self.checked.reseller.groups_of(user),
-            })
-        };
         let reseller = &self.checked.reseller;
+        let make = || Arc::new(reseller.identity_of(&entry.user));
         let (made_under, identity) = entry.identity.get_or_init(|| (reseller.clone(), make()));
         // The pipeline before this one may have had other prefixes.
         match made_under == reseller {
@@ -216,9 +209,11 @@ impl Auth {
     }
 }
 
-fn with_groups_of(identity: &Identity, service: &Identity) -> Identity {
+/// The user of one token with the groups of another one's.
+pub(crate) fn with_groups_of(identity: &Identity, service: &Identity) -> Identity {
     let mut together = identity.clone();
     together.groups.extend(service.groups.iter().cloned());
+    together.service_user_id = Some(service.user_id);
     together
 }
 

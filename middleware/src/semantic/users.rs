@@ -217,6 +217,7 @@ mod tests {
             user_id: 1,
             name: name.to_owned(),
             groups: vec![".reseller_admin".to_owned()],
+            service_user_id: None,
         };
         Context {
             authority: Authority::Caller(Caller::User(Arc::new(identity))),

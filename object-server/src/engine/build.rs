@@ -6,7 +6,7 @@
 
 use common::functional::object::Path;
 
-use super::{Directory, EngineFuture, Revise, TreeCommitted};
+use super::{Directory, EngineFuture, GoOn, Revise, TreeCommitted};
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
 
 /// The verbs of what is being built.
@@ -30,16 +30,18 @@ pub trait BuildEngine {
     ) -> EngineFuture<'a, ()>;
 
     /// Copies an object of the tree into it, in the place of what bears this name there. `revise` gives the copy its attributes,
-    /// given the source's. The copy is whole: the source as it was at one moment. `None`: there is no such source.
+    /// given the source's. The copy is whole: the source as it was at one moment. `None`: there is no such source. `go_on` is asked
+    /// before it begins and behind each 16 MiB.
     ///
     /// # Errors
-    /// What `revise` refuses; or the source is being written all the time by other means.
+    /// What `go_on` or `revise` refuse; or the source is being written all the time by other means.
     fn copy_object<'a>(
         &'a self,
         from: &'a Path,
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>>;
 
     /// Makes durable all that was built so far. It takes its time, and belongs before the locks that

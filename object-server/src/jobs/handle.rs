@@ -1,16 +1,18 @@
 //! A job in memory: how far it is, and whether it is to go on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::Error;
 use common::functional::check::Report;
 use common::functional::job::Job;
+use common::{Error, Outcome};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Work;
 use super::store::Stored;
+use super::{Work, guards};
+use crate::engine::GoOn;
 
 /// Why a job did not do all.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(super) enum Signal {
     GoOn,
     Cancel,
     Stop,
+    /// Who asked for it may not do it any more.
+    Refuse,
 }
 
 /// A job that has not ended, shared between who does it and who looks.
@@ -52,6 +56,10 @@ struct Inner {
     stored: Mutex<Stored>,
     signal: watch::Sender<Signal>,
     has_ended: watch::Sender<bool>,
+    /// Whether the guards are asked again while it runs.
+    answers_to_guards: AtomicBool,
+    /// Why they refuse it.
+    refusal: Mutex<Option<(Outcome, String)>>,
 }
 
 impl Handle {
@@ -60,6 +68,8 @@ impl Handle {
             stored: Mutex::new(stored),
             signal: watch::Sender::new(Signal::GoOn),
             has_ended: watch::Sender::new(false),
+            answers_to_guards: AtomicBool::new(false),
+            refusal: Mutex::default(),
         }))
     }
 
@@ -71,15 +81,43 @@ impl Handle {
         change(&mut self.0.stored.lock().job);
     }
 
-    /// The first word counts: what was cancelled is not stopped any more.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// The first word counts: what was cancelled is not stopped any more. Answers whether this is it.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
         self.0.signal.send_if_modified(|now| {
             let is_first = *now == Signal::GoOn;
             if is_first {
                 *now = signal;
             }
             is_first
-        });
+        })
+    }
+
+    pub(super) fn answers_to_guards(&self) {
+        self.0.answers_to_guards.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn does_answer_to_guards(&self) -> bool {
+        self.0.answers_to_guards.load(Ordering::Relaxed)
+    }
+
+    /// It ends with this refusal, unless it is to end already. Who looks is told at once.
+    pub(crate) fn refuse(&self, error: &Error) {
+        let refused = guards::refused(error);
+        let text = refused.text().unwrap_or_default().to_owned();
+        // It is there before anybody looks for it.
+        let outcome = refused.outcome().clone();
+        self.0.refusal.lock().get_or_insert((outcome, text.clone()));
+        if self.signal(Signal::Refuse) {
+            tracing::info!(job = self.stored().job.id, "a job is ended: {text}");
+            self.note_failure(|| text);
+        }
+    }
+
+    fn refusal(&self) -> Error {
+        match self.0.refusal.lock().clone() {
+            Some((outcome, text)) => Error::from(outcome).with_text(text),
+            None => Error::forbidden(),
+        }
     }
 
     pub(super) fn say_ended(&self) {
@@ -101,7 +139,17 @@ impl Handle {
             Signal::GoOn => Ok(()),
             Signal::Cancel => Err(End::Cancelled),
             Signal::Stop => Err(End::Stopped),
+            Signal::Refuse => Err(End::Failed(self.refusal())),
         }
+    }
+
+    /// The same for who knows nothing of jobs.
+    pub(crate) fn go_on(&self) -> GoOn {
+        let handle = self.clone();
+        Box::new(move || {
+            let ended = |_| Error::unavailable("the job is to end", None);
+            handle.check().map_err(ended)
+        })
     }
 
     /// Waits for something as long as the job is to go on.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use common::functional::check::{Adopt, Run};
+use common::functional::Action;
+use common::functional::check::{Adopt, Rebuild, Run};
+use common::functional::job::Job;
 use serde::{Deserialize, Serialize};
 
 use super::store::Stored;
@@ -41,6 +43,21 @@ impl Work {
         }
     }
 
+    /// What was asked for when it was begun; `None`: that was done then, and it only cleans up.
+    pub(super) fn request(&self, job: &Job) -> Option<Action> {
+        Some(match self {
+            Self::Check(run) => run.clone().into(),
+            Self::Rebuild => Rebuild {
+                account: job.account.clone(),
+            }
+            .into(),
+            Self::Adopt(adopt) => adopt.clone().into(),
+            Self::CopyDirectory(copy) => copy.request(),
+            Self::MoveObject(moving) => moving.request(),
+            Self::RemoveAccount => return None,
+        })
+    }
+
     /// Whether it removes the account: then it waits by itself, cannot be taken back, and is gone with the account.
     pub(super) const fn is_removal(&self) -> bool {
         matches!(self, Self::RemoveAccount)
@@ -63,9 +80,19 @@ pub(super) async fn run(
     handle: &Handle,
 ) -> Result<(), End> {
     match &stored.work {
-        Work::Check(run) => crate::check::run(owner, account, run, handle).await,
-        Work::Rebuild => crate::check::rebuild(owner, account, handle).await,
-        Work::Adopt(adopt) => crate::check::adopt(owner, account, adopt, &stored.context, handle).await,
+        Work::Check(run) => {
+            owner.ask_first(handle).await?;
+            crate::check::run(owner, account, run, handle).await
+        }
+        Work::Rebuild => {
+            owner.ask_first(handle).await?;
+            crate::check::rebuild(owner, account, handle).await
+        }
+        Work::Adopt(adopt) => {
+            let context = owner.ask_first(handle).await?;
+            crate::check::adopt(owner, account, adopt, &context, handle).await
+        }
+        // These ask by themselves, unless all but the end was done before.
         Work::CopyDirectory(copy) => crate::tree::copy(owner, copy.clone(), &stored.context, handle).await,
         Work::MoveObject(moving) => {
             crate::tree::move_object(owner, moving.clone(), &stored.context, handle).await

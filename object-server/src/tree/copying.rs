@@ -11,8 +11,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::functional::Context;
+use common::functional::fs::{CopyDirectory, Move};
 use common::functional::object::Path;
+use common::functional::{Action, Context};
 use common::{Error, Outcome};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
@@ -93,6 +94,26 @@ impl DirectoryCopy {
             false => "fs/copy_directory",
         }
     }
+
+    /// What was asked for.
+    pub(crate) fn request(&self) -> Action {
+        let (source, destination) = (self.source.clone(), self.destination.clone());
+        let overwrite = self.overwrite;
+        match self.moves {
+            true => Move {
+                source,
+                destination,
+                overwrite,
+            }
+            .into(),
+            false => CopyDirectory {
+                source,
+                destination,
+                overwrite,
+            }
+            .into(),
+        }
+    }
 }
 
 impl Ends {
@@ -107,6 +128,19 @@ impl Ends {
             from,
             to,
         })
+    }
+
+    /// The generations of all that guards decide by.
+    fn generations(&self) -> [u64; 4] {
+        let of = |account: &Account, container: &Container| {
+            [
+                account.attributes().generation,
+                account.container_generation(&container.name),
+            ]
+        };
+        let [from, from_container] = of(&self.from, &self.from_container);
+        let [to, to_container] = of(&self.to, &self.to_container);
+        [from, from_container, to, to_container]
     }
 }
 
@@ -167,12 +201,13 @@ pub(crate) async fn run(
     let mut copying = Copying {
         owner,
         copy,
-        context,
+        context: context.clone(),
         handle,
     };
     if let Some(complete) = copying.copy.complete {
         return copying.was_attached(complete).await;
     }
+    copying.context = owner.ask_first(handle).await?;
     for _ in 0..ATTEMPTS {
         if copying.attempt().await? {
             return Ok(());
@@ -189,7 +224,8 @@ pub(crate) async fn run(
 struct Copying<'a> {
     owner: &'a Arc<Owner>,
     copy: DirectoryCopy,
-    context: &'a Context,
+    /// In which it was last let through.
+    context: Context,
     handle: &'a Handle,
 }
 
@@ -206,7 +242,9 @@ impl Copying<'_> {
     /// `false`: the source changed in a way that the copy may have missed.
     async fn attempt(&mut self) -> Result<bool, End> {
         let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
-        self.owner.look_at_source(&self.copy, &ends, self.context).await?;
+        self.owner
+            .look_at_source(&self.copy, &ends, &self.context)
+            .await?;
         let id = WriteId::random()?;
         self.owner.engine.build(id).await?;
         let attached = self.build_and_attach(id, &ends).await;
@@ -225,7 +263,7 @@ impl Copying<'_> {
     async fn build_and_attach(&mut self, id: WriteId, ends: &Ends) -> Result<Option<Locks>, End> {
         let replaced = self
             .owner
-            .look_at_destination(&self.copy, ends, self.context)
+            .look_at_destination(&self.copy, ends, &self.context)
             .await?;
         let replaced = self.expect(ends, replaced).await;
         let to = look::node(&self.copy.destination);
@@ -259,7 +297,7 @@ impl Copying<'_> {
 
     /// Says how much there is to do, as far as the mirror knows, and answers how much is replaced.
     async fn expect(&self, ends: &Ends, replaced: Option<Present>) -> Footprint {
-        let total = self.owner.totals(&ends.from, &self.copy.source, self.context);
+        let total = self.owner.totals(&ends.from, &self.copy.source, &self.context);
         if let Ok(total) = total.await {
             self.handle.expect(total.objects);
         }
@@ -267,7 +305,7 @@ impl Copying<'_> {
             None => Footprint::default(),
             Some(Some(known)) => known,
             Some(None) => {
-                let totals = self.owner.totals(&ends.to, &self.copy.destination, self.context);
+                let totals = self.owner.totals(&ends.to, &self.copy.destination, &self.context);
                 totals.await.unwrap_or_default()
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::functional::fs::{Move, Moved};
 use common::functional::object::{Path, Put};
-use common::functional::{Context, Generations};
+use common::functional::{Action, Context, Generations};
 use common::{Body, Clock, Error, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,18 @@ struct Stored {
 impl Stored {
     fn is_of(&self, source: &ObjectAttributes) -> bool {
         (self.source, self.size, self.modified) == (source.id, source.size, source.modified)
+    }
+}
+
+impl ObjectMove {
+    /// What was asked for.
+    pub(crate) fn request(&self) -> Action {
+        Move {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            overwrite: self.overwrite,
+        }
+        .into()
     }
 }
 
@@ -102,6 +114,9 @@ pub(crate) async fn run(
     };
     handle.expect(1);
     let mut is_stored = moving.was_stored().await?;
+    if !is_stored {
+        owner.ask_first(handle).await?;
+    }
     for _ in 0..ATTEMPTS {
         let Some(stored) = moving.moving.stored.filter(|_| is_stored) else {
             handle.check()?;
@@ -162,14 +177,37 @@ impl Moving<'_> {
         self.handle.set_work(Work::MoveObject(self.moving.clone()));
         self.owner.keep_job(self.handle).await?;
         let recorded = record(self.context, "fs/move", 201, 0);
-        let body = reader.into_body(None);
+        let body = self.let_through(reader.into_body(None));
         let stored = self
             .owner
             .store_object(put, &context, body, |bytes| Record { bytes, ..recorded });
-        if !stored.await?.is_current {
+        let stored = stored.await;
+        if stored.is_err() {
+            // Who was refused or cancelled broke the body off.
+            self.handle.check()?;
+        }
+        if !stored?.is_current {
             return Err(Error::conflict("A newer version of the destination exists.").into());
         }
         Ok(())
+    }
+
+    /// The same bytes as long as the job is to go on, and an end only when the guards let it through once more: what has no end is
+    /// not stored.
+    fn let_through(&self, body: Body) -> Body {
+        let (owner, handle) = (Arc::clone(self.owner), self.handle.clone());
+        Body::from_stream(futures::stream::try_unfold(
+            (body, owner, handle),
+            async |(mut body, owner, handle)| {
+                handle.check().map_err(broken_off)?;
+                if let Some(bytes) = body.chunk().await {
+                    let bytes = bytes.map_err(Error::internal)?;
+                    return Ok::<_, Error>(Some((bytes, (body, owner, handle))));
+                }
+                owner.ask_first(&handle).await.map_err(broken_off)?;
+                Ok(None)
+            },
+        ))
     }
 
     /// `false`: the source is not what was stored.
@@ -197,6 +235,14 @@ impl Moving<'_> {
             self.handle.advance(1, size);
         }
         Ok(is_removed)
+    }
+}
+
+/// What is in the way of a body whose job is to end.
+fn broken_off(end: End) -> Error {
+    match end {
+        End::Failed(error) => error,
+        End::Cancelled | End::Stopped => Error::unavailable("the job is to end", None),
     }
 }
 

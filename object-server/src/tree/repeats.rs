@@ -193,6 +193,7 @@ mod tests {
                     user_id,
                     name: "a:u".into(),
                     groups: Vec::new(),
+                    service_user_id: None,
                 })),
             }),
             repeat_key: key.map(Arc::from),

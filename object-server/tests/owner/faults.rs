@@ -14,7 +14,7 @@ use object_server::engine::{ArcEngine, EngineError};
 use object_server::failure_point::{Failure, FailurePoints};
 use object_server::{ObjectServer, Settings};
 
-use crate::client::{Client, account, container_name, context, path};
+use crate::client::{Client, account, container_name, context, neighbours, path};
 use crate::mirror::Mirror;
 
 /// Every named place on the way of a change.
@@ -57,9 +57,15 @@ async fn open(
     let state = engine.private_directory();
     let engine: ArcEngine = Arc::new(engine);
     let constraints = Arc::new(Constraints::default());
-    let server = ObjectServer::open_on(engine, &Settings::default(), &state, constraints, mirror)
-        .await
-        .unwrap();
+    let server = ObjectServer::open_on(
+        engine,
+        &Settings::default(),
+        &state,
+        constraints,
+        neighbours(mirror),
+    )
+    .await
+    .unwrap();
     Ok(Client {
         service: server.service(),
         server,

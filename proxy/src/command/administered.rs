@@ -10,7 +10,7 @@ use common::functional::{Call, Context, ask};
 use common::service::FunctionalService;
 use common::storage_client::{self, Login};
 use common::{Body, Clock, Error};
-use object_server::ObjectServer;
+use object_server::{Neighbours, ObjectServer};
 use proxy::serve::make_directory;
 use proxy::settings::Storage;
 
@@ -69,7 +69,12 @@ impl Administered {
             let away = Error::unavailable("no server runs", None);
             Box::pin(std::future::ready(Err(away)))
         });
-        let opened = ObjectServer::open(&settings, &root, constraints, nobody).await;
+        // Jobs wait for a server that runs, as there are no guards here.
+        let neighbours = Neighbours {
+            account_server: nobody.clone(),
+            guards: nobody,
+        };
+        let opened = ObjectServer::open(&settings, &root, constraints, neighbours).await;
         let server =
             opened.context("the storage cannot be opened; is ST_AUTH to name the server that has it?")?;
         Ok(Self::Storage(Box::new(server)))

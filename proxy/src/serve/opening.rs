@@ -6,7 +6,7 @@ use std::sync::Arc;
 use account_server::AccountServer;
 use common::Error;
 use common::service::{FunctionalService, HttpService};
-use object_server::Standby;
+use object_server::{Neighbours, Standby};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -75,7 +75,11 @@ impl Plan {
                 self.learn_users().await?;
                 self.service.clone()
             }
-            Part::ObjectServer => inner::service(object_server, remotes.key),
+            Part::ObjectServer => {
+                // Its jobs ask the guards again.
+                self.dispatch.connect(object_server.clone(), account_server);
+                inner::service(object_server, remotes.key)
+            }
             Part::AccountServer => {
                 self.dispatch.connect(object_server, account_server.clone());
                 inner::service(account_server, remotes.key)
@@ -105,9 +109,7 @@ impl Plan {
     /// What this process or another one has kept of the policy. Who has the database fills it from there when it was
     /// emptied.
     async fn load_policy(&self) {
-        if let Some(snapshots) = self.snapshots() {
-            snapshots.load(self.policy()).await;
-        }
+        self.snapshots().load(self.policy()).await;
         if matches!(self.part, Part::Everything | Part::AccountServer) {
             self.policy().restore_lost();
         }
@@ -123,8 +125,12 @@ impl Plan {
     async fn open_object_server(
         &self,
         servers: &mut Servers,
-        mirror: FunctionalService,
+        account_server: FunctionalService,
     ) -> Result<FunctionalService, StartError> {
+        let neighbours = Neighbours {
+            account_server,
+            guards: self.renewal.guards.clone().into_service(),
+        };
         let (root, constraints) = (
             self.sections().storage.objects(),
             Arc::clone(&self.sections().constraints),
@@ -132,7 +138,7 @@ impl Plan {
         let mut settings = self.sections().object_server.clone();
         // Nobody stands by for a store of one process.
         settings.standby &= self.part == Part::ObjectServer;
-        let started = Standby::start(&settings, &root, constraints, mirror).await;
+        let started = Standby::start(&settings, &root, constraints, neighbours).await;
         let server = started.map_err(open_error("the object-server's storage"))?;
         Ok(servers.object_server.insert(server).service())
     }

@@ -1,10 +1,14 @@
 //! Reads the configuration again while the server runs: another pipeline takes the place of the one that serves, whole or
 //! not at all.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use common::config::{Config, Mistakes};
+use common::functional;
 use common::service::{FunctionalService, HttpService};
+use common::{Body, Error};
+use http::{Request, Response};
 use middleware::registry;
 
 use super::once_each;
@@ -19,7 +23,9 @@ pub(super) struct Renewal {
     /// As the server was started with them.
     pub(super) sections: Sections,
     pub(super) context: registry::Context,
-    pub(super) swap: Swap,
+    pub(super) swap: Swap<Request<Body>, Response<Body>, Infallible>,
+    /// The guards of the pipeline that serves.
+    pub(super) guards: Swap<functional::Request, functional::Reply, Error>,
 }
 
 impl Renewal {
@@ -34,6 +40,7 @@ impl Renewal {
         let pipeline = pipeline(&mut config, &mut context, &sections.proxy);
         config.finish().map_err(once_each)?;
         self.swap.replace(pipeline);
+        self.guards.replace(context.guards.clone());
         Ok(self.sections.needing_restart(&sections))
     }
 }

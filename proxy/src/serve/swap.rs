@@ -3,26 +3,37 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use common::service::HttpService;
+use common::service::ArcService;
 
-/// A pipeline that can be exchanged. Clones share it.
-#[derive(Clone, Debug)]
-pub(super) struct Swap(Arc<ArcSwap<HttpService>>);
+/// A pipeline, or a part of one, that can be exchanged. Clones share it.
+#[derive(Debug)]
+pub(super) struct Swap<Request, Response, Failure>(Arc<ArcSwap<ArcService<Request, Response, Failure>>>);
 
-impl Swap {
-    pub(super) fn new(pipeline: HttpService) -> Self {
+impl<Request, Response, Failure> Swap<Request, Response, Failure>
+where
+    Request: 'static,
+    Response: 'static,
+    Failure: 'static,
+{
+    pub(super) fn new(pipeline: ArcService<Request, Response, Failure>) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(pipeline)))
     }
 
     /// From now on requests pass `pipeline`. Those that are under way go on in the one that took them, which is dropped
     /// behind the last.
-    pub(super) fn replace(&self, pipeline: HttpService) {
+    pub(super) fn replace(&self, pipeline: ArcService<Request, Response, Failure>) {
         self.0.store(Arc::new(pipeline));
     }
 
     /// What sends each request through the pipeline of that moment.
-    pub(super) fn into_service(self) -> HttpService {
-        HttpService::from_fn(move |request| self.0.load().handle(request))
+    pub(super) fn into_service(self) -> ArcService<Request, Response, Failure> {
+        ArcService::from_fn(move |request| self.0.load().handle(request))
+    }
+}
+
+impl<Request, Response, Failure> Clone for Swap<Request, Response, Failure> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -31,6 +42,7 @@ mod tests {
     use std::convert::Infallible;
 
     use common::Body;
+    use common::service::HttpService;
     use http::{Request, Response};
     use tower::service_fn;
 

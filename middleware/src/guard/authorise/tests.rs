@@ -57,6 +57,7 @@ impl World {
                 settings: Settings::default(),
                 reseller,
             }),
+            policy: Arc::new(PolicyCache::new(owner.clone())),
             info_cache: Arc::new(InfoCache::new(owner)),
             inner,
         })
@@ -210,6 +211,7 @@ fn user(groups: &[&str]) -> Caller {
         user_id: 1,
         name: groups.get(1).copied().unwrap_or("x:y").to_owned(),
         groups: groups.iter().map(|&group| group.to_owned()).collect(),
+        service_user_id: None,
     }))
 }
 

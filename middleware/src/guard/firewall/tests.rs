@@ -43,6 +43,7 @@ fn by(user: &str, address: &str) -> RequestContext {
         user_id: 1,
         name: user.to_owned(),
         groups: vec![".reseller_admin".to_owned()],
+        service_user_id: None,
     };
     let caller = match user {
         "" => Caller::Anonymous,

@@ -78,6 +78,7 @@ fn request(action: impl Into<Action>) -> Request {
         user_id: 7,
         name: "test:tester".to_owned(),
         groups: Vec::new(),
+        service_user_id: None,
     };
     let mut context = context();
     context.authority = common::functional::Authority::Caller(Caller::User(Arc::new(identity)));

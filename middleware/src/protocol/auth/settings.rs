@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::Secret;
 use common::config::{Config, Period};
-use common::functional::policy;
+use common::functional::{Identity, policy};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Context;
@@ -113,6 +113,16 @@ impl Reseller {
             }
         }
         groups
+    }
+
+    /// Who a user is to ACLs.
+    pub fn identity_of(&self, user: &policy::User) -> Identity {
+        Identity {
+            user_id: user.id,
+            name: format!("{}:{}", user.account, user.name),
+            groups: self.groups_of(user),
+            service_user_id: None,
+        }
     }
 }
 

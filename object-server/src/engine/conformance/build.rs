@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::ground::{Ground, properties, told_of_tree};
-use crate::engine::{EngineError, Revise};
+use crate::engine::{EngineError, GoOn, Revise};
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
 
 fn id() -> WriteId {
@@ -13,6 +13,11 @@ fn id() -> WriteId {
 /// The copy is the write of this id.
 fn written_by(id: WriteId) -> Revise {
     Box::new(move |source: &ObjectAttributes| Ok(ObjectAttributes { id, ..source.clone() }))
+}
+
+/// Nobody wants it to end.
+fn on() -> GoOn {
+    Box::new(|| Ok(()))
 }
 
 async fn begin(ground: &Ground) -> WriteId {
@@ -25,7 +30,7 @@ async fn copy(ground: &Ground, from: &str, build: WriteId, name: &str) -> Option
     let path = ground.path(from);
     let copied = ground
         .engine
-        .copy_object(&path, build, name, written_by(WriteId(77)))
+        .copy_object(&path, build, name, written_by(WriteId(77)), on())
         .await;
     copied.unwrap_or_else(|error| panic!("{from:?} cannot be copied: {error:?}"))
 }
@@ -165,7 +170,7 @@ pub(super) async fn builds_are_dropped(ground: &Ground) {
     assert!(!attach(ground, build, "e/").await);
     let late = ground
         .engine
-        .copy_object(&ground.path("d/x"), build, "x", written_by(id()))
+        .copy_object(&ground.path("d/x"), build, "x", written_by(id()), on())
         .await;
     assert!(matches!(late, Err(EngineError::Refused(_))), "{late:?}");
     assert_eq!(ground.names().await, ["d/x"]);
@@ -180,7 +185,7 @@ pub(super) async fn copies_are_refused_or_have_no_source(ground: &Ground) {
     let refuse: Revise = Box::new(|_| Err(common::Error::forbidden()));
     let refused = ground
         .engine
-        .copy_object(&ground.path("d/x"), build, "x", refuse)
+        .copy_object(&ground.path("d/x"), build, "x", refuse, on())
         .await;
     assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
     assert!(!attach(ground, build, "e/").await, "nothing was built");

@@ -7,7 +7,7 @@ use super::container::{Container, next_identity};
 use super::object::Object;
 use super::{Contents, Memory};
 use crate::engine::{
-    BuildEngine, Changed, Committed, Directory, EngineError, EngineFuture, RepairEngine, Revise,
+    BuildEngine, Changed, Committed, Directory, EngineError, EngineFuture, GoOn, RepairEngine, Revise,
     TreeCommitted,
 };
 use crate::node::{ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId};
@@ -76,8 +76,10 @@ impl BuildEngine for Memory {
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
         Box::pin(async move {
+            go_on()?;
             let Some(source) = self.object(from) else {
                 return Ok(None);
             };

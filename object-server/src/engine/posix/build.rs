@@ -23,7 +23,7 @@ use super::spot::{Spot, identity};
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::Trouble;
-use crate::engine::{Directory, EngineError, Revise, TreeCommitted};
+use crate::engine::{Directory, EngineError, GoOn, Revise, TreeCommitted};
 use crate::node::{self, DirectoryAttributes, ObjectAttributes, WriteId};
 
 /// The directory that is built, in the one that bears the id.
@@ -164,13 +164,14 @@ impl Store {
         build: WriteId,
         name: &str,
         revise: Revise,
+        go_on: &GoOn,
     ) -> Result<Option<ObjectAttributes>, EngineError> {
         let holder = self.holder(build)?.ok_or_else(no_build)?;
         let object = within(name)?;
         let Some(source) = self.container(&from.account, &from.container, Wait::Allowed)? else {
             return Ok(None);
         };
-        let Some((mut copy, source)) = self.copy_data(from, &source)? else {
+        let Some((mut copy, source)) = self.copy_data(from, &source, go_on)? else {
             return Ok(None);
         };
         let mut attributes = revise(&source)?;

@@ -4,7 +4,7 @@ use common::functional::object::Path;
 
 use super::Posix;
 use crate::engine::{
-    BuildEngine, Changed, Committed, Directory, EngineFuture, RepairEngine, Revise, TreeCommitted,
+    BuildEngine, Changed, Committed, Directory, EngineFuture, GoOn, RepairEngine, Revise, TreeCommitted,
 };
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
 
@@ -37,9 +37,10 @@ impl BuildEngine for Posix {
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
         let (from, name) = (from.clone(), name.to_owned());
-        Box::pin(self.job(move |store| store.copy_object(&from, build, &name, revise)))
+        Box::pin(self.job(move |store| store.copy_object(&from, build, &name, revise, &go_on)))
     }
 
     fn sync_build(&self, build: WriteId) -> EngineFuture<'_, ()> {

@@ -20,7 +20,7 @@ impl Copying<'_> {
         // Refusals and the mirror's coming up to date need no locks: others go on meanwhile.
         self.replaced(ends).await?;
         if self.copy.moves {
-            self.owner.reach_mirror(&ends.from, self.context).await?;
+            self.owner.reach_mirror(&ends.from, &self.context).await?;
         }
         self.note_complete(Some(Complete {
             build: build.id,
@@ -28,7 +28,7 @@ impl Copying<'_> {
             bytes: copied.footprint.bytes,
         }))
         .await?;
-        let locks = self.lock(ends).await?;
+        let locks = self.lock_let_through(ends).await?;
         if self.copy.moves {
             if build.watch.saw_changes() {
                 return Ok(None);
@@ -47,6 +47,20 @@ impl Copying<'_> {
         Ok(Some(locks))
     }
 
+    /// The same locks, with the guards' word that what was asked for may be done: nothing they decide by has changed when they are
+    /// held.
+    async fn lock_let_through(&mut self, ends: &Ends) -> Result<Locks, End> {
+        let decided_under = ends.generations();
+        let asked = self.owner.ask_last(self.handle).await;
+        self.handle.check()?;
+        self.context = asked?;
+        let locks = self.lock(ends).await?;
+        match ends.generations() == decided_under {
+            true => Ok(locks),
+            false => Err(Error::unavailable("account or container was changed just now", None).into()),
+        }
+    }
+
     /// The containers that change, in the order of their names.
     pub(super) async fn lock(&self, ends: &Ends) -> Result<Locks, Error> {
         let mut order: Vec<(&str, &Arc<Container>)> = vec![(ends.to.name.as_str(), &ends.to_container)];
@@ -63,7 +77,7 @@ impl Copying<'_> {
 
     /// What bears the name, and whether anything does.
     async fn replaced(&self, ends: &Ends) -> Result<(Footprint, bool), Error> {
-        let (copy, context) = (&self.copy, self.context);
+        let (copy, context) = (&self.copy, &self.context);
         let present = self.owner.look_at_destination(copy, ends, context).await?;
         let Some(present) = present else {
             return Ok((Footprint::default(), false));
@@ -94,7 +108,7 @@ impl Copying<'_> {
                 source: format!("{}/{}/{}", source.account, source.container, source.object).into(),
                 longest: copied.longest,
             }),
-            record: Arc::new(record(self.context, self.copy.action(), result, 0)),
+            record: Arc::new(record(&self.context, self.copy.action(), result, 0)),
         };
         let announced = owner.announce_as(build.id, &ends.to, operation).await?;
         let changed = std::slice::from_ref(&ends.to_container);

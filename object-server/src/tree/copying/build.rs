@@ -98,6 +98,8 @@ impl Copying<'_> {
         let copied = match self.copy_whole(build, name).await {
             Ok(copied) => copied,
             Err(End::Failed(error)) => {
+                // That the job is to end is no failure of an object.
+                self.handle.check()?;
                 self.handle.note_failure(|| format!("{name}: {error}"));
                 return Err(End::Failed(error));
             }
@@ -127,7 +129,7 @@ impl Copying<'_> {
             let copied = self
                 .owner
                 .engine
-                .copy_object(&source, build.id, name, revise)
+                .copy_object(&source, build.id, name, revise, self.handle.go_on())
                 .await;
             match copied {
                 Err(EngineError::NoContainer) => return Ok(None),

@@ -17,11 +17,11 @@ use crate::walk::{Met, Walk};
 impl Copying<'_> {
     /// What storage knows the source by, and what it holds.
     pub(super) async fn found_source(&self, ends: &Ends) -> Result<(u64, Footprint), Error> {
-        let present = self.owner.look_at_source(&self.copy, ends, self.context).await?;
+        let present = self.owner.look_at_source(&self.copy, ends, &self.context).await?;
         let removed = match present.footprint() {
             Some(known) => known,
             None => {
-                let totals = self.owner.totals(&ends.from, &self.copy.source, self.context);
+                let totals = self.owner.totals(&ends.from, &self.copy.source, &self.context);
                 totals.await?
             }
         };
@@ -35,7 +35,7 @@ impl Copying<'_> {
             // The copy has the record of the move.
             let record = Record {
                 id: 0,
-                ..record(self.context, self.copy.action(), 204, 0)
+                ..record(&self.context, self.copy.action(), 204, 0)
             };
             let position = self
                 .owner

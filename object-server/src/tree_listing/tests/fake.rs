@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use crate::engine::{
     BuildEngine, Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError,
-    EngineFuture, Reader, RemovalEngine, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine, Unsynced,
+    EngineFuture, GoOn, Reader, RemovalEngine, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine,
+    Unsynced,
 };
 use crate::node::{
     AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
@@ -261,6 +262,7 @@ impl BuildEngine for Fake {
         _: WriteId,
         _: &'a str,
         _: Revise,
+        _: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
         Box::pin(async { unused() })
     }

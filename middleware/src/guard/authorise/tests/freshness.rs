@@ -57,6 +57,7 @@ async fn the_unread_body_is_sent_again() {
             settings: Settings::default(),
             reseller: reseller(),
         }),
+        policy: Arc::new(PolicyCache::new(owner_info.clone())),
         info_cache: Arc::new(InfoCache::new(owner_info)),
         inner,
     });

@@ -35,6 +35,7 @@ fn in_front_of_conflict() -> FunctionalService {
             settings: Settings::default(),
             reseller: reseller(),
         }),
+        policy: Arc::new(PolicyCache::new(inner.clone())),
         info_cache: Arc::new(InfoCache::new(inner.clone())),
         inner,
     })

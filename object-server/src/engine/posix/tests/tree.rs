@@ -222,7 +222,9 @@ pub(super) async fn copy(posix: &Posix, from: &str, name: &str) -> Result<(), En
     posix.build(BUILD).await?;
     let from = path(from);
     let revise = |source: &crate::node::ObjectAttributes| Ok(source.clone());
-    let copied = posix.copy_object(&from, BUILD, name, Box::new(revise)).await?;
+    let copied = posix
+        .copy_object(&from, BUILD, name, Box::new(revise), Box::new(|| Ok(())))
+        .await?;
     assert!(copied.is_some());
     Ok(())
 }
