@@ -1,7 +1,7 @@
 //! `search/find`: names and attributes, out of blocks of names or index `k_search`.
 //!
-//! What few names of an account hold is found in the account's blocks, and the rows of these names are looked at. All else is
-//! read from the index. By name and in one account a page is read in the order of the index, from the cursor on, until it is full
+//! What few names of an account hold is found in the account's blocks, of all accounts one behind the other where none is named, and
+//! the rows of these names are looked at. All else is read from the index. By name and in one account a page is read in the order of the index, from the cursor on, until it is full
 //! or its time has run out: the cursor is wherever it stopped. In any other order all that matches is looked at for each page,
 //! and the best are kept. Either way a match is shown only when walking up from it leads to where was looked.
 

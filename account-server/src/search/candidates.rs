@@ -12,7 +12,7 @@ use super::cursor::{self, Key};
 use super::{Best, Search, TOGETHER};
 use crate::sql::Failure;
 use crate::table::search_block::{self, Block};
-use crate::table::stobj;
+use crate::table::{stobj, tree_epoch};
 
 /// With more of them the index has a page sooner.
 const MOST: usize = 4096;
@@ -27,20 +27,69 @@ const BLOCKS: i64 = 32;
 const ROWS: usize = 4096;
 const STATEMENTS: usize = 16;
 
+/// So many accounts are asked for at once.
+const ACCOUNTS: i64 = 256;
+
 /// After that the index is tried.
 const TIME: Duration = Duration::from_millis(400);
 
+/// What is looked for, and what was found of it so far.
+struct Looking {
+    literal: Finder<'static>,
+    found: BTreeSet<Entry>,
+    /// Statements left for rows that are in no block.
+    statements: usize,
+    end: Instant,
+}
+
 impl Search<'_> {
-    /// All rows of the account whose names are looked for, and some others; `None` when they are many, or cannot be known without
-    /// the index.
+    /// All rows whose names are looked for, and some others, of the account, or of all accounts one behind the other; `None` when
+    /// they are many, or cannot be known without the index.
     pub(super) async fn candidates(&mut self) -> Result<Option<BTreeSet<Entry>>, Failure> {
         let literal = self.criteria.sieve().literal;
-        let Some(account_id) = self.account.filter(|_| !literal.is_empty()) else {
+        if literal.is_empty() {
             return Ok(None);
+        }
+        let mut looking = Looking {
+            literal: Finder::new(&literal).into_owned(),
+            found: BTreeSet::new(),
+            statements: STATEMENTS,
+            end: Instant::now() + TIME,
         };
-        let end = Instant::now() + TIME;
-        let literal = Finder::new(&literal).into_owned();
-        let mut found = BTreeSet::new();
+        let is_known = match (&self.query.find.account, self.account) {
+            (None, _) => self.in_all_accounts(&mut looking).await?,
+            (Some(_), Some(account)) => self.in_account(account, &mut looking, true).await?,
+            (Some(_), None) => false,
+        };
+        Ok(is_known.then_some(looking.found))
+    }
+
+    /// In the order of their numbers. Of small ones, which have no blocks, all rows are read.
+    async fn in_all_accounts(&mut self, looking: &mut Looking) -> Result<bool, Failure> {
+        let mut after = 0;
+        loop {
+            let accounts = tree_epoch::accounts(self.connection, after, ACCOUNTS).await?;
+            let is_last = i64::try_from(accounts.len()).is_ok_and(|length| length < ACCOUNTS);
+            for (account, _) in accounts {
+                looking.statements = STATEMENTS;
+                if !self.in_account(account, looking, false).await? {
+                    return Ok(false);
+                }
+                after = account;
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// `false`: there is too much, or the account has no blocks although it `must_have` some.
+    async fn in_account(
+        &mut self,
+        account_id: i64,
+        looking: &mut Looking,
+        must_have: bool,
+    ) -> Result<bool, Failure> {
         let (mut number, mut through, mut limit) = (0, 0, FIRST);
         loop {
             let blocks = search_block::page(self.connection, account_id, number, limit).await?;
@@ -48,28 +97,33 @@ impl Search<'_> {
             if let Some(last) = blocks.last() {
                 (number, through) = (last.number, last.through);
             }
-            found.extend(self.looked_through(blocks, literal.clone()).await?);
-            if number == 0 || found.len() > MOST || Instant::now() >= end {
-                return Ok(None);
+            looking
+                .found
+                .extend(self.looked_through(blocks, looking.literal.clone()).await?);
+            let has_none = must_have && number == 0;
+            if has_none || looking.found.len() > MOST || Instant::now() >= looking.end {
+                return Ok(false);
             }
             if is_last {
                 break;
             }
             limit = BLOCKS;
         }
-        for _ in 0..STATEMENTS {
+        while looking.statements > 0 {
+            looking.statements -= 1;
             let rows = stobj::names_behind(self.connection, account_id, through, ROWS).await?;
             let is_last = rows.len() < ROWS;
             through = rows.last().map_or(through, |(id, _)| *id);
-            found.extend(rows.into_iter().filter(|(_, name)| self.criteria.has_name(name)));
-            if found.len() > MOST {
-                return Ok(None);
+            let named = rows.into_iter().filter(|(_, name)| self.criteria.has_name(name));
+            looking.found.extend(named);
+            if looking.found.len() > MOST {
+                return Ok(false);
             }
             if is_last {
-                return Ok(Some(found));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Of these blocks what is looked for. They are megabytes, so that is no work for a thread that others wait for.
@@ -78,6 +132,9 @@ impl Search<'_> {
         blocks: Vec<Block>,
         literal: Finder<'static>,
     ) -> Result<Vec<Entry>, Failure> {
+        if blocks.is_empty() {
+            return Ok(Vec::new());
+        }
         let criteria = self.criteria.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();

@@ -130,6 +130,36 @@ async fn shown(owner: &Owner<'_>, find: &Find) -> Vec<(String, Kind, u64)> {
     }
 }
 
+/// The same of all accounts, in no order where that is not by name: rows have other numbers in another database.
+async fn everywhere(server: &Server, find: &Find) -> Vec<(String, String, Kind, u64)> {
+    let mut find = Find {
+        account: None,
+        limit: Some(50),
+        ..find.clone()
+    };
+    let mut shown = Vec::new();
+    loop {
+        let Found { results, cursor } = server.ask(find.clone()).await.unwrap();
+        shown.extend(results.into_iter().map(|found| {
+            let container = found.container.unwrap();
+            let path = found.path.map_or(String::new(), Into::into);
+            (found.name, format!("{container}/{path}"), found.kind, found.bytes)
+        }));
+        if cursor.is_none() {
+            break;
+        }
+        find.cursor = cursor;
+    }
+    let names = shown.iter().map(|(name, ..)| name);
+    match find.sort {
+        Sort::Name => assert!(names.is_sorted()),
+        Sort::NameDescending => assert!(names.rev().is_sorted()),
+        Sort::Size | Sort::SizeDescending | Sort::Modified | Sort::ModifiedDescending => {}
+    }
+    shown.sort_unstable_by(|one, other| (&one.1, one.3).cmp(&(&other.1, other.3)));
+    shown
+}
+
 /// Whatever is done, blocks of whatever size show what the index shows, in the same order.
 #[test]
 fn a_search_with_blocks_finds_what_one_without_finds() {
@@ -153,6 +183,10 @@ fn a_search_with_blocks_finds_what_one_without_finds() {
                         let (expected, got) = (shown(&one, find).await, shown(&other, find).await);
                         assert_eq!(got, expected, "{find:?} after {batch:?}");
                     }
+                }
+                for find in finds.iter().filter(|find| find.container.is_none()) {
+                    let (expected, got) = (everywhere(&plain, find).await, everywhere(&packed, find).await);
+                    assert_eq!(got, expected, "{find:?} in all accounts");
                 }
             });
             Ok(())
