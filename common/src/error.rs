@@ -21,6 +21,8 @@ use crate::functional::{info, object};
 
 /// The switch of a resource, as administrators read and set it.
 pub const X_RESOURCE_STATE: HeaderName = HeaderName::from_static("x-resource-state");
+/// What has become of an account that is gone.
+const X_ACCOUNT_STATUS: HeaderName = HeaderName::from_static("x-account-status");
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -307,6 +309,7 @@ impl Error {
         };
         match outcome {
             Outcome::MethodNotAllowed(methods) => set(header::ALLOW, methods.join(", ")),
+            Outcome::Gone => set(X_ACCOUNT_STATUS, "Deleted".into()),
             Outcome::Disabled => set(X_RESOURCE_STATE, State::Disable.as_str().into()),
             Outcome::Unavailable(Some(seconds)) | Outcome::TooManyAttempts(seconds) => {
                 set(header::RETRY_AFTER, seconds.to_string());

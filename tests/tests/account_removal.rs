@@ -57,6 +57,10 @@ async fn expect_gone(owner: &Client, admin: &Client) {
         ] {
             assert_eq!(status(client, method, path).await, 410, "{method} {path:?}");
         }
+        for request in [client.get(""), client.head("")] {
+            let gone = request.await.expect(410);
+            gone.expect_header("x-account-status", "Deleted");
+        }
         client.get("").query("search", "a").await.expect(410);
         client.get("c").query("tree", "true").await.expect(410);
     }
