@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::functional::Context;
 use common::functional::job::{Cancel, Job, Jobs as JobList, List, Show, State};
 use common::service::FunctionalService;
-use common::{Clock, Error};
+use common::{Clock, Error, Timestamp};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -34,6 +34,8 @@ pub(crate) use store::Stored;
 use store::new_id;
 pub(crate) use work::Work;
 
+/// Of jobs that were begun so long ago whoever asks again is told after a restart.
+const REPEATED_SECONDS: u64 = 61;
 /// So many run at once.
 const MAX_RUNNING: usize = 2;
 /// So many wait for these, at most.
@@ -230,7 +232,12 @@ impl Owner {
 
     /// Takes up again what an earlier process had not ended.
     pub(crate) async fn resume_jobs(self: &Arc<Self>) -> Result<(), Error> {
-        for mut stored in store::unended(&self.jobs.state_directory).await? {
+        let since = Timestamp::from_seconds(Clock::now().seconds().saturating_sub(REPEATED_SECONDS));
+        for mut stored in store::unended_or_since(&self.jobs.state_directory, since).await? {
+            self.remember_answer(&stored);
+            if stored.job.state.has_ended() {
+                continue;
+            }
             stored.job.begin_anew();
             self.forget_unattached(&mut stored).await?;
             let id = stored.job.id.clone();
@@ -250,6 +257,16 @@ impl Owner {
         self.reaper.wake();
         self.start_jobs();
         Ok(())
+    }
+
+    /// Whoever asks for the same again hears of this job.
+    fn remember_answer(&self, stored: &Stored) {
+        if let Some(request) = stored.work.request(&stored.job) {
+            let mut job = stored.job.clone();
+            job.begin_anew();
+            job.ended = None;
+            self.repeats.remember_job(&request, &stored.context, job);
+        }
     }
 
     /// A copy that was complete and is still being built was not attached. That is written down before the build is dropped:

@@ -30,7 +30,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Action, Attachment, Detachment, Entry, Footprint, Kind, Move, Record};
+pub use entry::{Action, Attachment, Detachment, Entry, Footprint, Kind, Move, Record, Repeat};
 pub use error::JournalError;
 pub use replay::Replay;
 use reserve::Reserve;
@@ -338,6 +338,11 @@ impl Journal {
     /// Where the oldest entry is that is still kept.
     pub fn oldest(&self) -> Position {
         Position(self.shared.state.lock().oldest)
+    }
+
+    /// Whether what was written from there on is little of what the log may hold.
+    pub(crate) fn is_near(&self, from: Position) -> bool {
+        self.position().0.saturating_sub(from.0) < self.shared.maximum / 2
     }
 
     /// Where the next entry will be.

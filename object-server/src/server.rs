@@ -21,6 +21,7 @@ use crate::owner::{Owner, Parts};
 use crate::record_feed::RecordFeed;
 use crate::remembered::Remembered;
 use crate::settings::{Create, Settings};
+use crate::tree::request_number;
 use crate::tree_listing::TreeListing;
 
 /// Changes that wait for the mirror at the end of the process get so long; the journal keeps the others.
@@ -389,8 +390,13 @@ fn once<F: Future<Output = Result<Answer, Error>> + Send>(
     work: impl FnOnce(Arc<Owner>, Context) -> F + Send + 'static,
 ) -> BoxFuture<Reply, Error> {
     reply(async move {
+        let at = Context {
+            request: Some(request_number(&action)?),
+            ..at
+        };
+        let begun = owner.journal.position();
         let work = work(Arc::clone(&owner), at.clone());
-        owner.repeats.once(action, &at, work).await
+        owner.repeats.once(&at, begun, work).await
     })
 }
 

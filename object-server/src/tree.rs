@@ -36,4 +36,4 @@ pub(crate) use move_object::{ObjectMove, run as move_object};
 pub(crate) use operation::{Operation, no_operation};
 pub(crate) use reaper::Reaper;
 pub(crate) use rename::{Rename, lies_in};
-pub(crate) use repeats::Repeats;
+pub(crate) use repeats::{Repeats, request_number};

@@ -160,6 +160,7 @@ impl Functionalise {
             is_inner: false,
             is_repeated: false,
             repeat_key: repeat_key(head)?,
+            request: None,
             may_limit: false,
             is_question: false,
             decided_under: common::functional::Generations::default(),

@@ -22,13 +22,10 @@ fn copy(client: &Client, from: &str, to: &str) -> Request {
     client.copy(from, to).header("depth", "infinity")
 }
 
-fn rename(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.request(Method::from_bytes(b"MOVE").unwrap(), from);
-    request.header("destination", to)
-}
-
 fn to_other_account(client: &Client, from: &str, to: &str) -> Request {
-    rename(client, from, to).header("destination-account", "AUTH_test2")
+    client
+        .rename(from, to)
+        .header("destination-account", "AUTH_test2")
 }
 
 async fn fill(client: &Client, names: &[&str]) {

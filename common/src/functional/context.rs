@@ -39,6 +39,9 @@ pub struct Context {
     /// The client's own name for this request, by which its user is given the same answer again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_key: Option<Arc<str>>,
+    /// What tells this request from others in the same transaction or of the same key; given by the owner, who does each once.
+    #[serde(skip)]
+    pub request: Option<u64>,
     /// Whether who asks may change the limits of the directories that it takes away, moves or replaces. Said by the filter
     /// that decides over rights, each time; everybody else has to leave these directories as they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -66,6 +69,7 @@ impl Context {
             is_inner: false,
             is_repeated: false,
             repeat_key: None,
+            request: None,
             may_limit: false,
             is_question: false,
             decided_under: Generations::default(),

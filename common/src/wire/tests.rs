@@ -233,6 +233,7 @@ fn context() -> impl Strategy<Value = Context> {
             is_inner: generation.is_none(),
             is_repeated: generation.is_some(),
             repeat_key: generation.map(|_| "a key".into()),
+            request: None,
             may_limit: generation.is_some(),
             is_question: generation.is_some(),
             decided_under: Generations {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use common::functional::Context;
 use common::functional::job::Job;
-use common::{Error, Outcome};
+use common::{Error, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Work;
@@ -73,8 +73,9 @@ pub(super) async fn all(state_directory: &Path, account_id: u64) -> Result<Vec<S
     blocking(move || read_all(&directory)).await
 }
 
-/// Those of all accounts that have not ended, the oldest first. For a start: nobody else uses these directories.
-pub(super) async fn unended(state_directory: &Path) -> Result<Vec<Stored>, Error> {
+/// Those of all accounts that have not ended, and those that were begun since, the oldest first. For a start: nobody else uses
+/// these directories.
+pub(super) async fn unended_or_since(state_directory: &Path, since: Timestamp) -> Result<Vec<Stored>, Error> {
     let accounts = state_directory.join("accounts");
     blocking(move || {
         let mut found = Vec::new();
@@ -89,7 +90,10 @@ pub(super) async fn unended(state_directory: &Path) -> Result<Vec<Stored>, Error
                 drop(std::fs::remove_dir(emptied));
             }
             let jobs = read_all(&account.join("jobs"))?;
-            found.extend(jobs.into_iter().filter(|stored| !stored.job.state.has_ended()));
+            found.extend(
+                jobs.into_iter()
+                    .filter(|stored| !stored.job.state.has_ended() || stored.job.created >= since),
+            );
         }
         found.sort_by_key(|stored| stored.job.created);
         Ok(found)

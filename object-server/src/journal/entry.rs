@@ -264,6 +264,19 @@ pub struct Record {
     /// The transaction of the client's request; kept to 128 bytes.
     #[serde(serialize_with = "cut_transaction_id")]
     pub transaction_id: Arc<str>,
+    /// Of a request that is done once, however often it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+}
+
+/// By what a request is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// What tells it from others in the same transaction or of the same key.
+    pub request: u64,
+    /// The key that its user gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
 }
 
 fn cut_action<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {

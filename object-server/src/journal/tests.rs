@@ -24,6 +24,7 @@ fn record() -> Record {
         address: Some(IpAddr::from([192, 0, 2, 1])),
         agent: Some("curl/8".into()),
         transaction_id: "tx1".into(),
+        repeat: None,
     }
 }
 

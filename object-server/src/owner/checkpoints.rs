@@ -33,6 +33,10 @@ impl Owner {
         let in_flight = self.in_flight.lock().first().copied();
         let mirror_needs = self.feed.oldest_needed();
         let records_need = self.records.oldest_needed();
+        let repeats_need = self
+            .repeats
+            .oldest_needed()
+            .filter(|&from| self.journal.is_near(from));
         let mut checkpoints = Vec::new();
         for account in self.loaded() {
             let mirrored_seq = self.feed.acknowledged(account.account_id);
@@ -62,7 +66,7 @@ impl Owner {
             }
         }
         written?;
-        let needed = [Some(begin), in_flight, mirror_needs, records_need];
+        let needed = [Some(begin), in_flight, mirror_needs, records_need, repeats_need];
         let needed = needed.into_iter().flatten().min();
         if let Some(needed) = needed {
             self.journal.release(needed).await?;

@@ -10,7 +10,7 @@ use common::name::ContainerName;
 
 use super::{Account, Owner, Reservation};
 use crate::engine::EngineError;
-use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
+use crate::journal::{Action, Entry, Footprint, Kind, Position, Record, Repeat};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
 use crate::tree::{Operation, no_operation};
 
@@ -259,6 +259,10 @@ pub(crate) fn record(context: &Context, action: &'static str, result: u16, bytes
         address: context.address,
         agent: context.agent.clone(),
         transaction_id: Arc::clone(&context.transaction_id),
+        repeat: context.request.map(|request| Repeat {
+            request,
+            key: context.repeat_key.clone(),
+        }),
     }
 }
 

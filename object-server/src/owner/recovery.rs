@@ -18,8 +18,8 @@ use super::limited::LimitedDirectories;
 use super::{Account, Owner, PRESENT, Parts, footprint};
 use crate::checkpoint::{self, Checkpoint, Counters, Loaded, Names};
 use crate::engine::EngineError;
-use crate::journal::{Entry, Footprint, Position};
-use crate::node::{AccountAttributes, NodePath, State};
+use crate::journal::{Entry, Footprint, Kind, Position};
+use crate::node::{AccountAttributes, NodePath, State, WriteId};
 use crate::walk::{Met, Walk};
 
 mod found;
@@ -38,6 +38,8 @@ pub(crate) struct Recovery {
     accounts: HashMap<u64, Found>,
     /// There are accounts but no journal: what it held is lost, and numbers it gave out must not be given again.
     journal_is_lost: bool,
+    /// Writes that were committed, and that storage does not show.
+    lost: HashSet<WriteId>,
 }
 
 impl Recovery {
@@ -51,8 +53,15 @@ impl Recovery {
         Self {
             accounts,
             journal_is_lost,
+            lost: HashSet::new(),
         }
     }
+}
+
+/// Whether whoever asks for it again is to be answered the same.
+fn is_repeatable(kind: &Kind) -> bool {
+    let record = kind.made().map(|(_, _, record)| record);
+    record.is_some_and(|record| record.repeat.is_some())
 }
 
 impl Owner {
@@ -64,6 +73,8 @@ impl Owner {
     ) -> Result<Arc<Self>, Error> {
         let names = parts.engine.accounts().await?;
         let journal_is_lost = journal_is_new && !names.is_empty();
+        let repeatable = entries.iter().filter(|(_, entry)| is_repeatable(&entry.kind));
+        let repeatable: Vec<_> = repeatable.cloned().collect();
         let recovery = Recovery::read(entries, journal_is_lost);
         let pending: HashSet<u64> = recovery.accounts.keys().copied().collect();
         let owner = Arc::new(Self::new(parts, recovery));
@@ -76,7 +87,15 @@ impl Owner {
             }
         }
         // What is left belongs to accounts that are gone.
-        owner.recovery.lock().accounts.clear();
+        let mut recovery = owner.recovery.lock();
+        recovery.accounts.clear();
+        let lost = std::mem::take(&mut recovery.lost);
+        drop(recovery);
+        for (position, entry) in repeatable {
+            if !matches!(entry.kind, Kind::Commit { id, .. } if lost.contains(&id)) {
+                owner.repeats.remember(position, &entry.kind);
+            }
+        }
         Ok(owner)
     }
 

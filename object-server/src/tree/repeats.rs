@@ -1,7 +1,8 @@
 //! Tree operations are not idempotent: who asks again because no answer came is given the one that was on its way.
 //!
 //! That is who asks in the same transaction, as a proxy does whose connection broke off; or the same user with the same key of
-//! their own. What an owner answered that has ended nobody knows: a proxy is told so.
+//! their own. What was done by an owner that has ended is in the journal, or is a job (`repeats/earlier.rs`). Of all else nobody
+//! knows whether it was answered: a proxy is told so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,8 +10,13 @@ use std::time::Duration;
 
 use common::functional::{Action, Answer, Caller, Context};
 use common::{Error, Outcome};
+use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::journal::Position;
+
+mod earlier;
 
 /// So long an answer is kept.
 const KEPT: Duration = Duration::from_secs(60);
@@ -35,7 +41,10 @@ struct Kept {
     transaction_id: Arc<str>,
     /// The user and the key that the user gave.
     key: Option<(u64, Arc<str>)>,
-    action: Action,
+    /// See [`request_number`].
+    request: u64,
+    /// Not behind what the journal has of it, if that has anything.
+    position: Option<Position>,
     /// Locked while it is being worked on.
     answer: Place,
 }
@@ -43,17 +52,17 @@ struct Kept {
 type Place = Arc<tokio::sync::Mutex<Option<Result<Answer, (Outcome, Option<String>)>>>>;
 
 impl Repeats {
-    /// Does `work`, unless it was done a moment ago for the same transaction.
+    /// Does `work`, unless it was done a moment ago for the same transaction. `begun` is where the journal stood before.
     ///
     /// # Errors
     /// As `work` has them; the same again, when it was refused for good.
     pub(crate) async fn once(
         &self,
-        action: Action,
         context: &Context,
+        begun: Position,
         work: impl Future<Output = Result<Answer, Error>> + Send,
     ) -> Result<Answer, Error> {
-        let place = self.place(action, context, Instant::now())?;
+        let place = self.place(context, begun, Instant::now())?;
         let mut answer = place.lock().await;
         match answer.clone() {
             Some(Ok(answer)) => return Ok(answer),
@@ -81,15 +90,16 @@ impl Repeats {
     ///
     /// # Errors
     /// 503 when it may have been given by somebody who has ended.
-    fn place(&self, action: Action, context: &Context, now: Instant) -> Result<Place, Error> {
+    fn place(&self, context: &Context, begun: Position, now: Instant) -> Result<Place, Error> {
         let key = key_of(context);
+        let request = context.request.unwrap_or_default();
         let mut kept = self.kept.lock();
         while kept.front().is_some_and(|first| now - first.since > KEPT) || kept.len() > MAX_KEPT {
             kept.pop_front();
         }
         let same = |kept: &&Kept| {
             let is_asker = kept.transaction_id == context.transaction_id || key.is_some() && kept.key == key;
-            is_asker && kept.action == action
+            is_asker && kept.request == request
         };
         if let Some(same) = kept.iter().rev().find(same) {
             return Ok(Arc::clone(&same.answer));
@@ -103,11 +113,23 @@ impl Repeats {
             since: now,
             transaction_id: Arc::clone(&context.transaction_id),
             key,
-            action,
+            request,
+            position: Some(begun),
             answer: Arc::clone(&answer),
         });
         Ok(answer)
     }
+}
+
+/// What tells a request from all others: 64 bits of the MD5 of its JSON.
+///
+/// # Errors
+/// When there is no JSON of it.
+pub(crate) fn request_number(action: &Action) -> Result<u64, Error> {
+    let json = serde_json::to_vec(action).map_err(Error::internal)?;
+    let digest = Md5::digest(json);
+    let first = digest.iter().take(8).rev();
+    Ok(first.fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 impl Default for Repeats {
@@ -155,30 +177,49 @@ mod tests {
         Context::internal(transaction_id, Timestamp::default())
     }
 
+    async fn once(
+        repeats: &Repeats,
+        action: Action,
+        context: &Context,
+        work: impl Future<Output = Result<Answer, Error>> + Send,
+    ) -> Result<Answer, Error> {
+        let request = Some(request_number(&action).unwrap());
+        let context = Context {
+            request,
+            ..context.clone()
+        };
+        repeats.once(&context, Position::default(), work).await
+    }
+
     #[tokio::test]
     async fn who_asks_again_is_given_the_same_answer_for_a_minute() {
         let repeats = Repeats::default();
         let made = Answer::FsMakeDirectory(MadeDirectory {});
-        let first = repeats
-            .once(action("d/"), &context("tx1"), async { Ok(made.clone()) })
-            .await;
+        let first = once(&repeats, action("d/"), &context("tx1"), async {
+            Ok(made.clone())
+        })
+        .await;
         assert_eq!(first.unwrap(), made);
         let refuse = async || Err(Error::conflict("no"));
-        let again = repeats.once(action("d/"), &context("tx1"), refuse()).await;
+        let again = once(&repeats, action("d/"), &context("tx1"), refuse()).await;
         assert_eq!(again.unwrap(), made);
         for (name, transaction) in [("e/", "tx1"), ("d/", "tx2")] {
-            let other = repeats
-                .once(action(name), &context(transaction), refuse())
+            let other = once(&repeats, action(name), &context(transaction), refuse())
                 .await
                 .unwrap_err();
             assert_eq!((other.status().as_u16(), other.text()), (409, Some("no")));
-            let again = repeats
-                .once(action(name), &context(transaction), async { Ok(made.clone()) })
-                .await;
+            let again = once(&repeats, action(name), &context(transaction), async {
+                Ok(made.clone())
+            })
+            .await;
             assert_eq!(again.unwrap_err().text(), Some("no"));
         }
+        let asked = Context {
+            request: request_number(&action("d/")).ok(),
+            ..context("tx1")
+        };
         let later = repeats
-            .place(action("d/"), &context("tx1"), Instant::now() + KEPT * 2)
+            .place(&asked, Position::default(), Instant::now() + KEPT * 2)
             .unwrap();
         assert!(later.lock().await.is_none());
     }
@@ -201,11 +242,11 @@ mod tests {
         };
         let made = Answer::FsMakeDirectory(MadeDirectory {});
         let first = asks(Some(1), Some("k"), "tx1");
-        let done = repeats.once(action("d/"), &first, async { Ok(made.clone()) });
+        let done = once(&repeats, action("d/"), &first, async { Ok(made.clone()) });
         assert_eq!(done.await.unwrap(), made);
         let refuse = async || Err(Error::conflict("no"));
         let again = asks(Some(1), Some("k"), "tx2");
-        let again = repeats.once(action("d/"), &again, refuse()).await;
+        let again = once(&repeats, action("d/"), &again, refuse()).await;
         assert_eq!(again.unwrap(), made);
         for other in [
             asks(Some(2), Some("k"), "tx3"),
@@ -214,7 +255,7 @@ mod tests {
             asks(None, Some("k"), "tx6"),
             asks(None, Some("k"), "tx7"),
         ] {
-            let other = repeats.once(action("d/"), &other, refuse()).await;
+            let other = once(&repeats, action("d/"), &other, refuse()).await;
             assert_eq!(other.unwrap_err().text(), Some("no"));
         }
     }
@@ -227,13 +268,13 @@ mod tests {
             ..context("tx1")
         };
         let made = Answer::FsMakeDirectory(MadeDirectory {});
-        let unknown = repeats.once(action("d/"), &repeated, async { Ok(made.clone()) });
+        let unknown = once(&repeats, action("d/"), &repeated, async { Ok(made.clone()) });
         assert_eq!(
             unknown.await.unwrap_err().outcome(),
             &Outcome::Unavailable(Some(1))
         );
         repeats.begun -= KEPT;
-        let done = repeats.once(action("d/"), &repeated, async { Ok(made.clone()) });
+        let done = once(&repeats, action("d/"), &repeated, async { Ok(made.clone()) });
         assert_eq!(done.await.unwrap(), made);
     }
 
@@ -241,11 +282,9 @@ mod tests {
     async fn what_failed_is_tried_again() {
         let repeats = Repeats::default();
         let fail = async { Err(Error::unavailable("away", None)) };
-        assert!(repeats.once(action("d/"), &context("tx"), fail).await.is_err());
+        assert!(once(&repeats, action("d/"), &context("tx"), fail).await.is_err());
         let made = Answer::FsMakeDirectory(MadeDirectory {});
-        let again = repeats
-            .once(action("d/"), &context("tx"), async { Ok(made.clone()) })
-            .await;
+        let again = once(&repeats, action("d/"), &context("tx"), async { Ok(made.clone()) }).await;
         assert_eq!(again.unwrap(), made);
     }
 
@@ -255,9 +294,10 @@ mod tests {
         let made = Answer::FsMakeDirectory(MadeDirectory {});
         for number in 0..MAX_KEPT + 10 {
             let name = format!("{number}/");
-            let done = repeats
-                .once(action(&name), &context("tx"), async { Ok(made.clone()) })
-                .await;
+            let done = once(&repeats, action(&name), &context("tx"), async {
+                Ok(made.clone())
+            })
+            .await;
             done.unwrap();
         }
         assert!(repeats.kept.lock().len() <= MAX_KEPT + 1);

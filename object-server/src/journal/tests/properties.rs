@@ -46,6 +46,7 @@ prop_compose! {
         address in prop::option::of(any::<IpAddr>()),
         agent in prop::option::of("\\PC{0,100}"),
         texts in ("\\PC{0,16}", "\\PC{0,32}"),
+        repeat in prop::option::of((any::<u64>(), prop::option::of("[!-~]{1,128}"))),
     ) -> Arc<Record> {
         let (action, transaction_id): (String, String) = texts;
         Arc::new(Record {
@@ -59,6 +60,7 @@ prop_compose! {
             address,
             agent: agent.map(Arc::from),
             transaction_id: transaction_id.into(),
+            repeat: repeat.map(|(request, key)| Repeat { request, key: key.map(Arc::from) }),
         })
     }
 }

@@ -16,7 +16,7 @@ use super::*;
 use crate::engine::EngineError;
 use crate::engine::posix::{self, Posix, Watched};
 use crate::failure_point::{Failure, FailurePoints};
-use crate::{ObjectServer, Settings};
+use crate::{Neighbours, ObjectServer, Settings};
 
 const RENEWAL: &str = "lease:before_renewal";
 /// Longer than a server waits between two renewals here.
@@ -78,7 +78,11 @@ impl Host {
             Box::pin(std::future::ready(Err(Error::unavailable("away", None))))
         });
         let (settings, constraints) = (Settings::default(), Arc::new(Constraints::default()));
-        let opened = ObjectServer::open_posix(engine, &settings, constraints, mirror).await;
+        let neighbours = Neighbours {
+            account_server: mirror.clone(),
+            guards: mirror,
+        };
+        let opened = ObjectServer::open_posix(engine, &settings, constraints, neighbours).await;
         let server = opened.unwrap();
         Ok(Running {
             service: server.service(),

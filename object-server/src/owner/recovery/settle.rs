@@ -29,7 +29,10 @@ impl Owner {
         is_recounted: bool,
     ) -> Result<(), Error> {
         if self.settle(&account.name, id, operation).await? {
-            self.commit_operation(account, id, operation, None, !is_recounted)?;
+            let position = self.commit_operation(account, id, operation, None, !is_recounted)?;
+            if let Some(made) = operation.end(id, account.last_seq()) {
+                self.repeats.remember(position, &made);
+            }
             history.add_operation(account.last_seq(), operation.rename.clone());
             return Ok(());
         }
@@ -128,6 +131,7 @@ impl Owner {
                 kind,
             };
             position = self.journal.append_reserved(&entry)?;
+            self.repeats.remember(position, &entry.kind);
             self.records.note(position, entry);
             if !is_recounted {
                 ledger.count(&path, old, new, None);
@@ -165,6 +169,7 @@ impl Owner {
             if is_as_expected {
                 continue;
             }
+            self.recovery.lock().lost.insert(id);
             let mut ledger = account.ledger.lock();
             ledger.last_seq += 1;
             ledger.is_dirty = true;

@@ -19,6 +19,7 @@ fn record() -> Arc<Record> {
         address: None,
         agent: None,
         transaction_id: "tx".into(),
+        repeat: None,
     })
 }
 
