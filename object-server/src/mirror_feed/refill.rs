@@ -2,7 +2,8 @@
 //! somebody asks for it.
 //!
 //! The rows are sent under a new incarnation with the `seq` at which the walk began. What changes during the walk
-//! waits in the queue with a greater one and is sent behind it, as the state it then has.
+//! waits in the queue with a greater one and is sent behind it, as the state it then has. The incarnation is begun once; a
+//! database that loses its rows after that takes no more of it, and the filling begins anew.
 //!
 //! A tree operation during the walk may have hidden things from it, or shown them twice. So it is not sent at all: the
 //! directories that it concerned are taken out of the mirror and walked again, until nothing of that kind came between. Only
@@ -29,6 +30,8 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
         };
     });
     new_incarnation(stream).await?;
+    // Only this begins with nothing: what follows is refused where it is not known any more.
+    send(stream, 0, before_any(account.last_seq()), Vec::new()).await?;
     // While the mirror takes a batch the next one is gathered.
     let (sender, gathered) = mpsc::channel(1);
     let batch = Batch {
@@ -40,7 +43,7 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let (through, ()) = tokio::try_join!(gather(stream, batch), send_all(stream, gathered))?;
     // What changed before the last tree operation, too, has to be there when the mirror hears that it has them.
     stream.send_until(through, before_any(through)).await?;
-    send(stream, through, Vec::new()).await?;
+    send(stream, before_any(through), through, Vec::new()).await?;
     stream.filling.send_modify(|filling| filling.completed += 1);
     Ok(through)
 }
@@ -87,20 +90,20 @@ async fn gather(stream: &Stream, mut batch: Batch<'_>) -> Result<u64, Error> {
 /// Sends what is gathered, in its order. Until all is there the mirror hears that it has nothing yet.
 async fn send_all(stream: &Stream, mut gathered: mpsc::Receiver<(u64, Vec<Change>)>) -> Result<(), Error> {
     while let Some((seq, changes)) = gathered.recv().await {
-        send(stream, before_any(seq), changes).await?;
+        send(stream, before_any(seq), before_any(seq), changes).await?;
     }
     Ok(())
 }
 
-async fn send(stream: &Stream, through: u64, changes: Vec<Change>) -> Result<(), Error> {
+/// Sends changes to a mirror that has those up to `after`.
+async fn send(stream: &Stream, after: u64, through: u64, changes: Vec<Change>) -> Result<(), Error> {
     let (mut objects, mut bytes) = (0, 0);
     for change in &changes {
         if let Node::Object(_, _, Some(row)) = &change.node {
             (objects, bytes) = (objects + 1, bytes + row.bytes);
         }
     }
-    let position = stream.apply(0, through, changes).await?;
-    if position.seq < through {
+    if !stream.send_after(after, through, changes).await? {
         return Err(Error::internal(
             "the mirror did not take the rows it was filled with",
         ));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Open, Position as MirrorPosition};
+use common::functional::mirror::{Apply, Change, MAX_BATCH, Node, Open};
 use common::functional::{self, Context};
 use common::service::FunctionalService;
 use common::{Body, Clock, Error};
@@ -299,7 +299,8 @@ impl Stream {
         self.state.lock().queue.take_renames()
     }
 
-    /// Sends what waits of the changes up to `last`, while the mirror is told that it has those up to `through`.
+    /// Sends what waits of the changes up to `last` to a mirror that is being filled and has those up to `through`, as it is told
+    /// again.
     pub(super) async fn send_until(&self, last: u64, through: u64) -> Result<(), Error> {
         loop {
             let batch = self.state.lock().queue.take_until(MAX_BATCH, last);
@@ -307,12 +308,16 @@ impl Stream {
                 return Ok(());
             }
             let sent = match self.changes(&batch).await {
-                Ok(changes) => self.apply(0, through, changes).await,
+                Ok(changes) => self.send_after(through, through, changes).await,
                 Err(error) => Err(error),
             };
             let mut state = self.state.lock();
             match sent {
-                Ok(_) => state.queue.arrived(&batch),
+                Ok(true) => state.queue.arrived(&batch),
+                Ok(false) => {
+                    state.queue.put_back(batch);
+                    return Err(Error::internal("the mirror lost what it was filled with"));
+                }
                 Err(error) => {
                     state.queue.put_back(batch);
                     return Err(error);
@@ -335,9 +340,7 @@ impl Stream {
         // The mirror must not know of a change that a power cut can still take back: its `seq` would be given again.
         let journal = &self.sources.journal;
         journal.sync(journal.position()).await?;
-        let after = self.acknowledged();
-        let position = self.apply(after, through, changes).await?;
-        Ok(position.seq >= through && position.incarnation == Some(self.account.attributes().incarnation))
+        self.send_after(self.acknowledged(), through, changes).await
     }
 
     /// Nobody is to wait for the mirror: it takes a while until it has what comes next.
@@ -354,21 +357,25 @@ impl Stream {
         self.state.lock().queue.renames_after(seq)
     }
 
-    pub(super) async fn apply(
+    /// Sends changes to a mirror that has those up to `after` (0: with which it begins anew); `false`: it has not, or it took
+    /// them not.
+    pub(super) async fn send_after(
         &self,
         after: u64,
         through: u64,
         changes: Vec<Change>,
-    ) -> Result<MirrorPosition, Error> {
+    ) -> Result<bool, Error> {
+        let incarnation = self.account.attributes().incarnation;
         let apply = Apply {
             account_id: self.account.account_id,
             account: self.account.name.clone(),
-            incarnation: self.account.attributes().incarnation,
+            incarnation,
             after,
             through,
             changes,
         };
-        self.ask(apply).await
+        let position = self.ask(apply).await?;
+        Ok(position.seq >= through && position.incarnation == Some(incarnation))
     }
 
     async fn ask<C: functional::Call>(&self, call: C) -> Result<C::Answer, Error> {

@@ -139,8 +139,8 @@ impl Owner {
         let (counters, names, limited) = counted;
         let generations = containers.iter().map(|(_, container)| container.generation);
         let last_seq = [
-            // The take-over has a number of its own, for the mirror to hear of the term before anything changes.
-            (attributes.term << TERM_SHIFT) + u64::from(self.takes_over),
+            // A new term has a number of its own, for the mirror to hear of it before anything changes.
+            (attributes.term << TERM_SHIFT) + u64::from(journal_is_lost || self.takes_over),
             attributes.generation,
             checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.through_seq),
         ];

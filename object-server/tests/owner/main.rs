@@ -10,6 +10,7 @@ mod copy;
 mod copy_faults;
 mod directory_quota;
 mod faults;
+mod filling;
 mod jobs;
 mod mirror;
 mod scrubber;
@@ -316,23 +317,6 @@ async fn listings_are_right_while_the_mirror_is_away_and_when_it_is_back() {
         world.mirror.objects(),
         [("c/a/b".to_owned(), 2), ("c/z".to_owned(), 3)]
     );
-}
-
-#[tokio::test]
-async fn a_mirror_that_lost_everything_is_filled_anew() {
-    let world = World::new();
-    let client = world.open().await;
-    client.make_container("c").await.unwrap();
-    for name in ["a", "b/c", "b/d/"] {
-        client.put("c", name, name).await.unwrap();
-    }
-    let before = client.list("c").await.unwrap();
-    world.mirror.forget_everything();
-    assert_eq!(client.list("c").await.unwrap(), before);
-    client.put("c", "e", "e").await.unwrap();
-    client.server.close().await.unwrap();
-    let names: Vec<_> = world.mirror.objects().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["c/a", "c/b/c", "c/b/d/", "c/e"]);
 }
 
 #[test]

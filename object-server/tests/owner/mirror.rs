@@ -27,6 +27,8 @@ struct State {
     pages_served: u64,
     records: Vec<Record>,
     fillings: u64,
+    /// Everything is lost when it has taken so many more batches.
+    batches_left: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -159,6 +161,16 @@ impl Mirror {
         self.0.lock().accounts.clear();
     }
 
+    /// Forgets everything once more, when it has taken so many batches.
+    pub(crate) fn forget_after(&self, batches: u64) {
+        self.0.lock().batches_left = Some(batches);
+    }
+
+    /// Whether that is still to come.
+    pub(crate) fn is_to_forget(&self) -> bool {
+        self.0.lock().batches_left.is_some()
+    }
+
     /// How often rows were begun anew.
     pub(crate) fn fillings(&self) -> u64 {
         self.0.lock().fillings
@@ -284,7 +296,13 @@ impl State {
             rows.take(change);
         }
         rows.position.seq = rows.position.seq.max(apply.through);
-        rows.position
+        let position = rows.position;
+        self.batches_left = self.batches_left.map(|left| left.saturating_sub(1));
+        if self.batches_left == Some(0) {
+            self.batches_left = None;
+            self.accounts.clear();
+        }
+        position
     }
 
     fn rows(&self, at_least: AtLeast) -> Result<&Rows, Position> {
