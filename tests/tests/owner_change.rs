@@ -139,12 +139,15 @@ impl Store {
         );
         until("every change is recorded, once", || async {
             let recorded = recorded(&client).await;
-            let twice = recorded.windows(2).find(|pair| pair[0] == pair[1]);
+            let is_twice = |pair: &&[Recorded]| pair[0].0 == pair[1].0 && pair[0].1 == pair[1].1;
+            let twice = recorded.windows(2).find(is_twice);
             assert!(twice.is_none(), "recorded twice: {twice:?}");
             let all = self.workers.iter().flat_map(TreeWorker::acknowledged);
             all.into_iter().all(|transaction| {
-                let of_it = recorded.partition_point(|(recorded, _)| recorded < transaction);
-                recorded.get(of_it).is_some_and(|(found, _)| found == transaction)
+                let of_it = recorded.partition_point(|(recorded, ..)| recorded < transaction);
+                recorded
+                    .get(of_it)
+                    .is_some_and(|(found, ..)| found == transaction)
             })
         })
         .await;
@@ -163,8 +166,11 @@ async fn only_unavailable(client: &Client) {
     .await;
 }
 
-/// Transaction and action of each record, in order: an account is made along with its first container.
-async fn recorded(client: &Client) -> Vec<(String, String)> {
+/// Transaction and action of a record, and what it says came of that.
+type Recorded = (String, String, u64);
+
+/// All records, in order: an account is made along with its first container.
+async fn recorded(client: &Client) -> Vec<Recorded> {
     let mut recorded = Vec::new();
     let mut marker = String::new();
     loop {
@@ -172,7 +178,8 @@ async fn recorded(client: &Client) -> Vec<(String, String)> {
         let page = page.query("marker", &marker).await.expect(200).json();
         for record in page["records"].as_array().expect("a page has records") {
             let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
-            recorded.push((text("transaction_id"), text("action")));
+            let result = record["result"].as_u64().unwrap_or_default();
+            recorded.push((text("transaction_id"), text("action"), result));
         }
         match &page["next"] {
             Value::String(next) => next.clone_into(&mut marker),

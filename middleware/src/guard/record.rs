@@ -78,13 +78,18 @@ impl RecordFilter {
     /// Most requests come this way.
     fn notice_refusal(&self, request: Request) -> BoxFuture<Reply, Error> {
         let operation = Operation::of(&request);
+        // Where nobody can say, whoever has a question asks again.
+        let refusals = match request.context.is_question {
+            true => 400..500,
+            false => 400..600,
+        };
         let tells = Arc::clone(&self.tells);
         let answer = self.inner.handle(request);
         Box::pin(async move {
             let mut outcome = answer.await;
             match &mut outcome {
                 Ok(reply) => tells.add_dropped(&mut reply.answer),
-                Err(error) if error.status().as_u16() >= 400 => {
+                Err(error) if refusals.contains(&error.status().as_u16()) => {
                     let id = tells.numbers.next();
                     tells
                         .recorder

@@ -191,6 +191,23 @@ async fn a_part_of_another_request_is_told_when_it_is_refused() {
 }
 
 #[tokio::test]
+async fn a_question_is_told_when_it_is_refused_and_not_when_nobody_can_say() {
+    let (recorder, arrived) = recorder();
+    for outcome in [Outcome::Forbidden, Outcome::NotOwner, Outcome::Unavailable(None)] {
+        let refusing = FunctionalService::from_fn(move |_| {
+            Box::pin(std::future::ready(Err(Error::from(outcome.clone()))))
+        });
+        let mut question = request(put());
+        question.context.is_question = true;
+        let refused = filter(false, &recorder, refusing).handle(question).await;
+        assert!(refused.is_err());
+    }
+    let told = told(&recorder, &arrived).await;
+    let results: Vec<_> = told.iter().map(|record| record.result).collect();
+    assert_eq!(results, [403]);
+}
+
+#[tokio::test]
 async fn who_hung_up_is_told_too() {
     let (recorder, arrived) = recorder();
     let hanging = FunctionalService::new(tower::service_fn(|mut request: Request| async move {
