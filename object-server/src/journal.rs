@@ -1,16 +1,9 @@
 #![doc = include_str!("journal/README.md")]
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::config::Size;
-use parking_lot::{Condvar, Mutex};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-use tokio::sync::watch;
 
 use crate::durable;
 use crate::failure_point::FailurePoints;
@@ -20,10 +13,12 @@ use crate::settings::Durability;
 mod entry;
 mod error;
 mod frame;
+mod lock;
 mod recovery;
 mod replay;
 mod reserve;
 mod segment;
+mod shared;
 mod waiters;
 mod writer;
 
@@ -34,20 +29,11 @@ pub use entry::{Action, Attachment, Detachment, Entry, Footprint, Kind, Move, Re
 pub use error::JournalError;
 pub use replay::Replay;
 use reserve::Reserve;
-use waiters::Waiters;
+use shared::{Ending, Progress, Shared, Status};
 use writer::Writer;
-
-/// What may wait in memory to be written.
-const MAX_BUFFER: usize = 4 << 20;
-
-/// On a full disk so much of the reserve is left to changes that were announced before.
-const MARGIN: u64 = 1 << 20;
 
 /// A file grows by so much at a time.
 const MAX_AHEAD: usize = 1 << 20;
-
-/// How long to wait for a process that is just letting go of the journal.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The place of an entry in the log; later entries have greater ones, also across restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,72 +97,6 @@ pub struct Journal {
     directory: PathBuf,
 }
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-    /// Who waits for entries to become durable: every change does, twice.
-    waiters: Waiters,
-    /// What is waited for rarely.
-    progress: watch::Sender<Progress>,
-    maximum: u64,
-    reserve: u64,
-    durability: Durability,
-    failure_points: FailurePoints,
-    lease: Lease,
-}
-
-#[derive(Debug)]
-struct State {
-    /// Frames that the writer has not taken.
-    buffer: Vec<u8>,
-    /// The position behind the last entry.
-    end: u64,
-    /// The position of the oldest entry still kept.
-    oldest: u64,
-    /// Somebody waits for everything below.
-    wanted: u64,
-    /// Nobody needs anything below.
-    release: u64,
-    /// On a full disk, what is left of the reserve.
-    full_disk: Option<u64>,
-    ending: Option<Ending>,
-    /// Nothing can be written at present.
-    is_failing: bool,
-    /// Why that is or last was so.
-    failure: Option<Arc<io::Error>>,
-    statistics: Statistics,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Closed,
-    Dropped,
-}
-
-/// How far the writer is.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    released: u64,
-    status: Status,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Running,
-    /// Nothing can be written at present.
-    Failing,
-    /// It ended without that having changed.
-    Failed,
-    Ended,
-}
-
-impl Status {
-    const fn is_over(self) -> bool {
-        matches!(self, Self::Failed | Self::Ended)
-    }
-}
-
 impl Journal {
     /// Opens or makes the log in `directory` and gives what it still holds. Blocks.
     ///
@@ -184,36 +104,13 @@ impl Journal {
     /// When another process uses it, a file cannot be read or written, or is damaged elsewhere than at its end.
     pub fn open(directory: &Path, settings: &Settings) -> Result<(Self, Replay), JournalError> {
         durable::make_directory(directory).map_err(|error| JournalError::io(directory, error))?;
-        let lock = lock(directory)?;
+        let lock = lock::lock(directory)?;
         let found = replay::open(directory, &settings.lease)?;
         let reserve = Reserve::open(directory, settings.reserve.0)
             .map_err(|error| JournalError::io(&directory.join("reserve"), error))?;
         let (oldest, end) = (found.bases.first().copied().unwrap_or(0), found.last.end());
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                buffer: Vec::new(),
-                end,
-                oldest,
-                wanted: 0,
-                release: 0,
-                full_disk: (!reserve.is_whole()).then(|| reserve.left()),
-                ending: None,
-                is_failing: false,
-                failure: None,
-                statistics: Statistics::default(),
-            }),
-            wake: Condvar::new(),
-            waiters: Waiters::new(end),
-            progress: watch::Sender::new(Progress {
-                released: 0,
-                status: Status::Running,
-            }),
-            maximum: settings.maximum.0,
-            reserve: settings.reserve.0,
-            durability: settings.durability,
-            failure_points: settings.failure_points.clone(),
-            lease: settings.lease.clone(),
-        });
+        let full_disk = (!reserve.is_whole()).then(|| reserve.left());
+        let shared = Arc::new(Shared::new(settings, (oldest, end), full_disk));
         let segment_size = settings.segment.0.min(settings.maximum.0 / 8);
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -395,57 +292,5 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.shared.end(Ending::Dropped);
-    }
-}
-
-impl Shared {
-    /// Whether an announcement of this length may be taken.
-    fn admit(&self, state: &State, length: usize, frees_space: bool) -> Result<(), JournalError> {
-        if state.buffer.len() + length > MAX_BUFFER {
-            return Err(JournalError::Busy);
-        }
-        let used = state.end - state.oldest + length as u64;
-        let allowed = if frees_space {
-            self.maximum.saturating_add(self.reserve)
-        } else {
-            self.maximum
-        };
-        let disk_allows = match state.full_disk {
-            None => true,
-            Some(left) => frees_space && left > MARGIN + (state.buffer.len() + length) as u64,
-        };
-        if used <= allowed && disk_allows {
-            Ok(())
-        } else {
-            Err(JournalError::Full)
-        }
-    }
-
-    fn end(&self, ending: Ending) {
-        self.state.lock().ending.get_or_insert(ending);
-        self.wake.notify_one();
-    }
-}
-
-/// Locks the log for this process, or for this journal of it.
-fn lock(directory: &Path) -> Result<File, JournalError> {
-    let path = directory.join("lock");
-    let failed = |error| JournalError::io(&path, error);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    let started = tokio::time::Instant::now();
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK) if started.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(Errno::WOULDBLOCK) => return Err(JournalError::Locked(directory.to_owned())),
-            Err(error) => return Err(failed(error.into())),
-        }
     }
 }

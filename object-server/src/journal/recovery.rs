@@ -11,9 +11,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::replay;
 use super::segment::{self, Segment};
+use super::shared::{Ending, State, Status};
 use super::writer::Writer;
-use super::{Ending, Status, replay};
 use crate::durable;
 
 /// So long it is waited before it is tried, and tried again.
@@ -38,7 +39,7 @@ impl Writer {
         loop {
             let ending = {
                 let mut state = self.shared.state.lock();
-                let goes_on = |state: &mut super::State| state.ending.is_none();
+                let goes_on = |state: &mut State| state.ending.is_none();
                 self.shared.wake.wait_while_for(&mut state, goes_on, INTERVAL);
                 state.ending
             };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::reserve::{Reserve, is_full};
 use super::segment::{self, Segment};
-use super::{Ending, Shared, State, Status};
+use super::shared::{Ending, Shared, State, Status};
 use crate::durable;
 use crate::settings::Durability;
 
