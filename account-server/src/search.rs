@@ -5,8 +5,7 @@
 //! or its time has run out: the cursor is wherever it stopped. In any other order all that matches is looked at for each page,
 //! and the best are kept. Either way a match is shown only when walking up from it leads to where was looked.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use common::functional::search::{Find, Found, MAX_FOUND, Match};
@@ -16,8 +15,9 @@ use tokio::time::Instant;
 use crate::ancestry::Ancestry;
 use crate::sql::{Connection, Failure};
 use crate::table::counted;
-use crate::table::stobj::{self, Detail, Indexed, TRASH, kind};
+use crate::table::stobj::{self, Detail, TRASH};
 
+mod best;
 pub(crate) mod block;
 mod candidates;
 mod criteria;
@@ -25,6 +25,7 @@ mod cursor;
 mod glob;
 mod walk;
 
+use best::Best;
 use criteria::{Criteria, Guise};
 use cursor::Key;
 use walk::{Stride, Walk};
@@ -315,97 +316,5 @@ fn named<T>(id: i64, answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
             Ok(None)
         }
         answer => answer.map(Some),
-    }
-}
-
-/// The best of what was seen: one more than a page holds.
-#[derive(Debug)]
-struct Best<'a> {
-    query: &'a Query,
-    hits: BTreeMap<Key, Hit>,
-}
-
-impl<'a> Best<'a> {
-    fn of(query: &'a Query) -> Self {
-        let hits = BTreeMap::new();
-        Self { query, hits }
-    }
-
-    fn put(&mut self, hit: Hit) {
-        let key = self.key(&hit.detail.place.path, hit.detail.place.id, &hit.guise);
-        if !self.is_wanted(&key) {
-            return;
-        }
-        self.hits.insert(key, hit);
-        if self.hits.len() > self.query.limit + 1 {
-            if self.is_falling() {
-                self.hits.pop_first();
-            } else {
-                self.hits.pop_last();
-            }
-        }
-    }
-
-    /// Whether a row may be one of the best. Of what is no object the index does not know.
-    fn may_want(&self, row: &Indexed) -> bool {
-        let is_known = cursor::is_by_name(self.query.find.sort) || row.kind >= kind::FILE;
-        !is_known || self.is_wanted(&self.guess(row))
-    }
-
-    /// Whether it lies behind the cursor and before the worst of those that are kept.
-    fn is_wanted(&self, key: &Key) -> bool {
-        let worst = if self.is_falling() {
-            self.hits.first_key_value()
-        } else {
-            self.hits.last_key_value()
-        };
-        let is_behind = |cursor: &Key| self.order(cursor, key) == Ordering::Less;
-        let is_better = |(worst, _): (&Key, &Hit)| {
-            self.hits.len() <= self.query.limit || self.order(key, worst) == Ordering::Less
-        };
-        self.query.cursor.as_ref().is_none_or(is_behind) && worst.is_none_or(is_better)
-    }
-
-    fn guess(&self, row: &Indexed) -> Key {
-        let guise = Guise {
-            kind: common::functional::search::Kind::File,
-            bytes: row.bytes,
-            modified: Some(row.timestamp),
-        };
-        self.key(&row.path, row.id, &guise)
-    }
-
-    fn key(&self, path: &[u8], id: i64, guise: &Guise) -> Key {
-        use common::functional::search::Sort;
-        let (number, path) = match self.query.find.sort {
-            Sort::Name | Sort::NameDescending => (0, path.to_vec()),
-            Sort::Size | Sort::SizeDescending => (guise.bytes, Vec::new()),
-            Sort::Modified | Sort::ModifiedDescending => (guise.modified.unwrap_or(0), Vec::new()),
-        };
-        Key { number, path, id }
-    }
-
-    fn order(&self, one: &Key, other: &Key) -> Ordering {
-        if self.is_falling() {
-            other.cmp(one)
-        } else {
-            one.cmp(other)
-        }
-    }
-
-    fn is_falling(&self) -> bool {
-        cursor::is_falling(self.query.find.sort)
-    }
-
-    /// The page in its order, and where the next one begins.
-    fn into_page(self) -> (Vec<Hit>, Option<Key>) {
-        let (limit, is_falling) = (self.query.limit, self.is_falling());
-        let mut hits: Vec<(Key, Hit)> = self.hits.into_iter().collect();
-        if is_falling {
-            hits.reverse();
-        }
-        let next = (hits.len() > limit).then(|| hits[limit - 1].0.clone());
-        hits.truncate(limit);
-        (hits.into_iter().map(|(_, hit)| hit).collect(), next)
     }
 }
