@@ -13,6 +13,9 @@ use crate::table::{counted, stored};
 /// Of so many directories the children are read with one statement.
 const TOGETHER: usize = 64;
 
+/// So many rows at least are read with one statement, once some of a page were left out.
+const READ_ON: usize = 1024;
+
 /// Behind every segment: no text holds this byte.
 const END: &[u8] = &[0xff];
 
@@ -34,6 +37,7 @@ pub(crate) async fn page(
         now: stored(now.units()),
         left: tree.limit.clamp(1, MAX_TREE),
         branches: vec![outermost(tree, &root)],
+        nameless: None,
     };
     let marker = tree.marker.as_deref().unwrap_or_default();
     growth.read(0, marker).await?;
@@ -42,6 +46,7 @@ pub(crate) async fn page(
         level = level.end..growth.branches.len();
         growth.read_all(level.clone()).await?;
     }
+    growth.tell_of_nameless();
     Ok(TreePage::Node(folded(growth.branches)))
 }
 
@@ -103,7 +108,12 @@ struct Growth<'a> {
     /// How many nodes the page may still have.
     left: usize,
     branches: Vec<Branch>,
+    /// The first row that was left out as it has no name that could be shown, and how many there were.
+    nameless: Option<(i64, usize)>,
 }
+
+/// A row and its segment, which is text.
+type Named = (String, Node);
 
 impl Growth<'_> {
     /// Reads the children of all directories among these nodes, as far as the page holds them.
@@ -135,7 +145,8 @@ impl Growth<'_> {
         for at in directories {
             let id = self.branches[*at].id;
             let own: Vec<Node> = rows.extract_if(.., |row| row.parent == id).collect();
-            self.hang(*at, own, None)?;
+            let own = self.named(own);
+            self.hang(*at, own, None);
         }
         Ok(true)
     }
@@ -143,57 +154,87 @@ impl Growth<'_> {
     /// Reads the children of one node behind `marker`, as many as the page holds.
     async fn read(&mut self, at: usize, marker: &str) -> Result<(), Failure> {
         if self.left == 0 {
-            return self.hang(at, Vec::new(), Some(marker.to_owned()));
+            self.hang(at, Vec::new(), Some(marker.to_owned()));
+            return Ok(());
         }
-        // No segment lies between a name and that name with a zero byte behind it.
-        let from: Vec<u8> = match marker {
-            "" => Vec::new(),
-            _ => [marker.as_bytes(), &[0]].concat(),
-        };
-        let limit = self.left + 1;
         let id = self.branches[at].id;
-        let mut rows = stobj::page(self.connection, id, (&from, END), false, limit).await?;
-        let mut next = None;
-        if rows.len() == limit {
-            rows.truncate(self.left);
-            next = rows.last().map(|row| text(&row.path)).transpose()?;
+        let mut from = match marker {
+            "" => Vec::new(),
+            _ => behind(marker.as_bytes()),
+        };
+        let mut limit = self.left + 1;
+        let mut children: Vec<Named> = Vec::new();
+        // One more than the page holds tells that there are more. No marker could pass those that are left out.
+        while children.len() <= self.left {
+            let rows = stobj::page(self.connection, id, (&from, END), false, limit).await?;
+            let last = rows.last().filter(|_| rows.len() == limit);
+            let next = last.map(|row| behind(&row.path));
+            children.extend(self.named(rows));
+            let Some(next) = next else { break };
+            from = next;
+            limit = limit.max(READ_ON);
         }
-        self.hang(at, rows, next)
+        let has_more = children.len() > self.left;
+        children.truncate(self.left);
+        let next = children.last().filter(|_| has_more).map(|(name, _)| name.clone());
+        self.hang(at, children, next);
+        Ok(())
+    }
+
+    /// Leaves out what has no name that could be shown. It must not keep anybody from all others, and a check mends it.
+    fn named(&mut self, rows: Vec<Node>) -> Vec<Named> {
+        let mut named = Vec::with_capacity(rows.len());
+        for row in rows {
+            match std::str::from_utf8(&row.path) {
+                Ok(name) => named.push((name.to_owned(), row)),
+                Err(_) => self.nameless.get_or_insert((row.id, 0)).1 += 1,
+            }
+        }
+        named
+    }
+
+    fn tell_of_nameless(&self) {
+        if let Some((id, rows)) = self.nameless {
+            tracing::warn!(
+                id,
+                rows,
+                "a tree leaves rows out that have no name; `stobj check` tells of them"
+            );
+        }
     }
 
     /// Hangs rows on the node whose children they are.
-    fn hang(&mut self, at: usize, rows: Vec<Node>, next: Option<String>) -> Result<(), Failure> {
-        self.left -= rows.len();
-        for row in rows {
+    fn hang(&mut self, at: usize, children: Vec<Named>, next: Option<String>) {
+        self.left -= children.len();
+        for (name, row) in children {
             if row.kind != kind::DIRECTORY && row.delete_at.is_some_and(|time| time <= self.now) {
                 continue;
             }
-            let node = shown(&row)?;
+            let node = shown(name, &row);
             let (id, parent) = (row.id, at);
             self.branches.push(Branch { id, parent, node });
         }
         let node = &mut self.branches[at].node;
         node.children = Some(Vec::new());
         node.next = next;
-        Ok(())
     }
 }
 
-fn shown(row: &Node) -> Result<TreeNode, Failure> {
+fn shown(name: String, row: &Node) -> TreeNode {
     let (kind, objects, bytes) = if row.kind == kind::DIRECTORY {
         (TreeKind::Directory, row.sub_objects, row.sub_bytes)
     } else {
         (TreeKind::File, 1, row.bytes)
     };
-    Ok(TreeNode {
-        name: text(&row.path)?,
+    TreeNode {
+        name,
         kind,
         objects: counted(objects),
         bytes: counted(bytes),
         quota: None,
         children: None,
         next: None,
-    })
+    }
 }
 
 /// Puts each node into the one that it hangs on. The outermost one is what is left.
@@ -211,7 +252,7 @@ fn folded(mut branches: Vec<Branch>) -> Option<TreeNode> {
     branches.pop().map(|branch| branch.node)
 }
 
-fn text(path: &[u8]) -> Result<String, Failure> {
-    let text = std::str::from_utf8(path).map_err(|_| Failure::Inconsistent("stobj.path is not UTF-8"))?;
-    Ok(text.to_owned())
+/// The least segment behind this one.
+fn behind(segment: &[u8]) -> Vec<u8> {
+    [segment, &[0]].concat()
 }

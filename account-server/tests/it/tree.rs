@@ -107,6 +107,53 @@ async fn a_page_is_wide_before_it_is_deep() {
 }
 
 #[tokio::test]
+async fn a_row_without_a_name_keeps_nobody_from_the_others() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    let names = ["a", "b/1", "b/2", "b/3", "c", "d/1", "e"];
+    let puts = names.iter().map(|name| put("c", name, 1));
+    owner.apply(std::iter::once(put_container("c")).chain(puts)).await;
+    let mut look = server.look().await;
+    for damage in [
+        "UPDATE stobj SET path = x'62fe' WHERE path = x'63' AND type = 4",
+        "UPDATE stobj SET path = x'64ff2f' WHERE path = x'642f'",
+        "UPDATE stobj SET path = x'32c3' WHERE path = x'32'",
+    ] {
+        look.execute(damage).await;
+    }
+    // What lies in a directory without a name is not shown either; all is counted as it stands.
+    let whole = page(&owner, ("", 9, 1000, None)).await.unwrap();
+    assert_eq!(
+        drawn(&whole),
+        [
+            "c 7 7",
+            "  a 1 1",
+            "  b/ 3 3",
+            "    1 1 1",
+            "    3 1 1",
+            "  e 1 1"
+        ]
+    );
+    // However few names a page holds, it gets past all that it leaves out.
+    let mut marker = None;
+    for (shown, next) in [("a", Some("a")), ("b/", Some("b/")), ("e", None)] {
+        let part = page(&owner, ("", 1, 1, marker)).await.unwrap();
+        let children = part.children.unwrap();
+        assert_eq!(
+            children.iter().map(|child| &child.name).collect::<Vec<_>>(),
+            [shown]
+        );
+        assert_eq!(part.next.as_deref(), next);
+        marker = next;
+    }
+    let below = page(&owner, ("b/", 1, 1, Some("1"))).await.unwrap();
+    assert_eq!(drawn(&below), ["b/ 3 3", "  3 1 1"]);
+    // Nor does it say that there is more when nothing else is.
+    let two = page(&owner, ("", 1, 3, None)).await.unwrap();
+    assert_eq!((two.children.unwrap().len(), two.next), (3, None));
+}
+
+#[tokio::test]
 async fn five_hundred_and_twelve_levels_are_seen_in_pages() {
     let server = Server::start().await;
     let mut owner = server.owner();

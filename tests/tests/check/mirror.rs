@@ -281,7 +281,7 @@ async fn a_container_that_the_mirror_lost_is_filled_again() {
 }
 
 #[tokio::test]
-async fn a_row_without_a_name_keeps_no_search_from_the_others() {
+async fn a_row_without_a_name_keeps_nobody_from_the_others() {
     let server = Server::start().await;
     let client = filled(&server).await;
     check(&server, &[], 0).await;
@@ -298,12 +298,18 @@ async fn a_row_without_a_name_keeps_no_search_from_the_others() {
     meddle_unchecked(&server, "UPDATE stobj SET path = X'64ff2f' WHERE path = X'642f'").await;
     assert_eq!(found("true").await, ["marker/"]);
     assert_eq!(found("false").await, all);
-    let told = || async {
-        let words = "a search leaves a row out";
-        let mut processes = server.processes();
-        processes.any(|process| !process.log().lines_with(words).is_empty())
-    };
-    until("the search tells of it", told).await;
+    let tree = client.get("c").query("tree", "true").query("depth", "9");
+    let tree = tree.await.expect(200).json();
+    let shown = tree["children"].as_array().unwrap().iter();
+    let shown: Vec<_> = shown.map(|node| node["name"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["a", "marker/", "z"]);
+    for words in ["a search leaves a row out", "a tree leaves rows out"] {
+        let told = || async {
+            let mut processes = server.processes();
+            processes.any(|process| !process.log().lines_with(words).is_empty())
+        };
+        until(words, told).await;
+    }
     check(&server, &["--repair"], 0).await;
     until("all is found again", || async { found("true").await == all }).await;
 }
