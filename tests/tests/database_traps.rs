@@ -10,9 +10,7 @@ use integration_tests::server::{Builder, DATABASE_SETTING};
 use integration_tests::{Database, Server};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
-use tokio::time::{Instant, sleep};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "un-guessable";
 
 /// A MariaDB, and a user without special rights.
@@ -49,12 +47,7 @@ impl Store {
     }
 
     async fn caught_up(&mut self, load: &MixedLoad) {
-        let begin = Instant::now();
-        let wanted = load.objects();
-        while Mirror::read(&mut self.root, "AUTH_test").await.objects != wanted {
-            assert!(begin.elapsed() < PATIENCE, "the mirror catches up");
-            sleep(Duration::from_millis(20)).await;
-        }
+        Mirror::caught_up(&mut self.root, "AUTH_test", &load.objects()).await;
     }
 
     /// The numbers of the server's connections.
@@ -177,18 +170,17 @@ async fn the_servers_own_settings_change_nothing() {
     let client = server.tester().await;
     client.put("large", "").await.expect(201);
     let values: Vec<String> = (0..15).map(|_| "v".repeat(250)).collect();
+    let mut wanted = load.objects();
     for number in 0..400 {
-        let mut put = client.put(&format!("large/{number:0900}"), "");
+        let path = format!("large/{number:0900}");
+        let mut put = client.put(&path, "");
         for (place, value) in values.iter().enumerate() {
             put = put.header(&format!("x-object-meta-{place}"), value);
         }
         put.await.expect(201);
+        wanted.insert(path, 0);
     }
-    let begin = Instant::now();
-    while Mirror::read(&mut store.root, "AUTH_test").await.objects.len() != 400 + load.objects().len() {
-        assert!(begin.elapsed() < PATIENCE, "the mirror catches up");
-        sleep(Duration::from_millis(20)).await;
-    }
+    Mirror::caught_up(&mut store.root, "AUTH_test", &wanted).await;
     let opened = server.log().lines_with("the database cannot be used");
     assert!(opened.is_empty(), "{opened:?}");
 }

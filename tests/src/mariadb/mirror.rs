@@ -1,8 +1,17 @@
 //! What the mirror of an account holds, looked up past the server.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use sqlx::{MySqlConnection, Row as _};
+use tokio::time::{Instant, sleep};
+
+/// The mirror has caught up so long after any fault. A connection that is tried when the fault ends takes up to 5 s to fail, and
+/// the next try comes a second later; the rest is for the machine.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Everything that the mirror says of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +32,25 @@ struct Node {
 }
 
 impl Mirror {
+    /// Waits until the mirror of the account `AUTH_…` holds exactly these objects.
+    pub async fn caught_up(connection: &mut MySqlConnection, account: &str, objects: &BTreeMap<String, u64>) {
+        let begin = Instant::now();
+        loop {
+            let mirror = Self::read(connection, account).await;
+            if mirror.objects == *objects {
+                return;
+            }
+            assert!(
+                begin.elapsed() < CATCH_UP,
+                "the mirror holds {} objects at {}, storage {}",
+                mirror.objects.len(),
+                mirror.seq,
+                objects.len()
+            );
+            sleep(PAUSE).await;
+        }
+    }
+
     /// Reads all rows of the account `AUTH_…`, from one snapshot, and checks that the totals of each are the sums of what
     /// lies below it.
     pub async fn read(connection: &mut MySqlConnection, account: &str) -> Self {
