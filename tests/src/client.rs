@@ -176,6 +176,11 @@ impl Client {
         self.request(method, path).header("destination", &destination)
     }
 
+    /// `COPY` of a directory with all that lies in it.
+    pub fn copy_directory(&self, path: &str, destination: &str) -> Request {
+        self.copy(path, destination).header("depth", "infinity")
+    }
+
     /// `MOVE` to `destination`, given unescaped.
     pub fn rename(&self, path: &str, destination: &str) -> Request {
         let method = Method::from_bytes(b"MOVE").expect("MOVE is a method");

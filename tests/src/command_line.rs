@@ -95,6 +95,14 @@ impl CommandLine {
     }
 }
 
+impl Server {
+    /// Storage, counters and mirror agree, byte for byte.
+    pub async fn expect_agreement(&self) {
+        let stobj = CommandLine::of_administrator(self);
+        stobj.run(&["check", "--deep"]).await.expect(0);
+    }
+}
+
 impl Ended {
     fn new(arguments: &[&str], output: Output) -> Self {
         Self {

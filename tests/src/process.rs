@@ -110,14 +110,17 @@ impl Process {
             .expect("the server is our child")
     }
 
-    /// Begins to kill it, and does not wait for that.
+    /// Begins to kill it, if it has not ended by itself, and does not wait for that.
     pub fn begin_kill(&mut self) {
-        self.child.start_kill().expect("the server is our child");
+        if self.child.id().is_some() {
+            self.child.start_kill().expect("the server is our child");
+        }
     }
 
     /// Kills it as a power cut would.
     pub async fn kill(&mut self) {
-        self.child.kill().await.expect("the server is our child");
+        self.begin_kill();
+        self.child.wait().await.expect("the server is our child");
     }
 }
 

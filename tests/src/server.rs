@@ -190,6 +190,16 @@ impl Server {
         own.builder.clone()
     }
 
+    /// Waits until a failure point has ended the server, or that part of it which keeps the objects. What is returned starts it
+    /// again on the same data, without failure points.
+    pub async fn aborted(mut self) -> Builder {
+        let own = self.own.as_mut().expect("only a server of our own is aborted");
+        let object_server = own.behind.first_mut().unwrap_or(&mut own.process);
+        let status = object_server.ended().await;
+        assert!(!status.success(), "the server ended in good order");
+        self.kill().await.failure_points("")
+    }
+
     fn own(&self) -> &Own {
         let own = self.own.as_ref();
         own.unwrap_or_else(|| panic!("this test needs a server of its own; unset {FOREIGN_ENDPOINT}"))

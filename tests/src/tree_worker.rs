@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Request;
-use crate::{Chance, Client, Response};
+use crate::{Chance, Client, Response, job};
 
 /// What lies in a worker's containers: contents by `container/name`.
 pub type Contents = BTreeMap<String, Vec<u8>>;
@@ -188,16 +188,10 @@ impl TreeWorker {
         loop {
             let jobs = answered(client.get("").query("jobs", "")).await?.json();
             let jobs = jobs["jobs"].as_array().cloned().unwrap_or_default();
-            let mut states = jobs.iter().filter(|job| is_asked(job)).map(|job| &job["state"]);
-            let has_ended = |state: &&Value| !["queued", "running"].iter().any(|going| *state == going);
-            if states.clone().all(|state| has_ended(&state)) {
-                return Some(
-                    states
-                        .next()
-                        .and_then(Value::as_str)
-                        .unwrap_or_default()
-                        .to_owned(),
-                );
+            let mut asked = jobs.iter().filter(|job| is_asked(job));
+            if asked.clone().all(job::has_ended) {
+                let state = asked.next().and_then(|job| job["state"].as_str());
+                return Some(state.unwrap_or_default().to_owned());
             }
             assert!(Instant::now() < deadline, "a job does not end: {jobs:?}");
             sleep(LOOK).await;

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::server::{ADMIN_PASSWORD, Builder};
+use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::storage::until_empty;
 use integration_tests::{Client, Cluster, Server, Shape};
 use serde_json::Value;
 
 const MANAGED: &str = "[constraints]\nallow_account_management = true";
 const KEPT: &str = "[constraints]\nallow_account_management = true\n[object-server]\ndelay_reaping = \"1h\"";
 const ACCOUNT: &str = "AUTH_test";
-const FAILURE_POINTS: &str = "STOBJ_OBJECT_SERVER__FAILURE_POINTS";
 
 async fn admin(server: &Server) -> Client {
     let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
@@ -104,19 +104,13 @@ async fn jobs(admin: &Client) -> Vec<Value> {
     jobs["jobs"].as_array().cloned().unwrap_or_default()
 }
 
-/// Waits until nothing is left of the account, in memory and in `private`.
-async fn expect_removed(admin: &Client, private: &Path, when: &str) {
+/// Waits until nothing is left of the account, in memory and on the disk.
+async fn expect_removed(admin: &Client, objects: &Path, when: &str) {
     until(&format!("{when}: the account is removed"), || async {
         admin.head("").await.status() == 204
     })
     .await;
-    until(&format!("{when}: nothing is left of it"), || async {
-        ["accounts", "trash"].iter().all(|directory| {
-            let entries = std::fs::read_dir(private.join(directory));
-            entries.is_ok_and(|entries| entries.count() == 0)
-        })
-    })
-    .await;
+    until_empty(objects, &["accounts", "trash"]).await;
 }
 
 #[tokio::test]
@@ -155,7 +149,7 @@ async fn a_deleted_account_is_gone_at_once_and_then_for_ever() {
     let builder = builder.variable("STOBJ_OBJECT_SERVER__DELAY_REAPING", "0s");
     let server = builder.start().await;
     let (owner, admin) = (server.tester().await, self::admin(&server).await);
-    expect_removed(&admin, &server.objects().join(".stobj"), "after its time").await;
+    expect_removed(&admin, &server.objects(), "after its time").await;
     assert!(!server.objects().join(ACCOUNT).exists());
 
     // A new one bears the name, and nothing of the old one is in it but the record.
@@ -228,10 +222,6 @@ fn places() -> Vec<&'static str> {
     places
 }
 
-async fn start(builder: Builder, armed: &str) -> Server {
-    builder.variable(FAILURE_POINTS, armed).start().await
-}
-
 /// Killed there, the account is whole if nobody was told that it was deleted, and else it is gone in the end.
 #[tokio::test]
 async fn killed_anywhere_an_account_is_whole_or_removed() {
@@ -241,7 +231,7 @@ async fn killed_anywhere_an_account_is_whole_or_removed() {
         for hit in 1..=2 {
             fill(&server.tester().await).await;
             let armed = format!("{place}=abort@{hit}");
-            server = start(server.stop().await, &armed).await;
+            server = server.stop().await.failure_points(&armed).start().await;
             let admin = self::admin(&server).await;
             // Whoever asks while it is killed gets no answer.
             let is_deleted = admin
@@ -254,7 +244,7 @@ async fn killed_anywhere_an_account_is_whole_or_removed() {
                 head.map_or(true, |head| head.status() == 204)
             })
             .await;
-            server = start(server.kill().await, "").await;
+            server = server.kill().await.failure_points("").start().await;
             let admin = self::admin(&server).await;
             let is_whole = admin.get("c/a").await.status() == 200;
             if is_whole {
@@ -263,7 +253,7 @@ async fn killed_anywhere_an_account_is_whole_or_removed() {
                 assert_eq!(head.number("x-account-object-count"), 6, "{armed}");
                 admin.delete("").await.expect(204);
             }
-            expect_removed(&admin, &server.objects().join(".stobj"), &armed).await;
+            expect_removed(&admin, &server.objects(), &armed).await;
         }
     }
 }

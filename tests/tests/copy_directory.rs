@@ -6,14 +6,12 @@
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
+use integration_tests::contents::{expect_names, fill};
+use integration_tests::job::end_of;
 use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::storage::until_empty;
 use integration_tests::{Client, CommandLine, Server, Shape};
 use serde_json::{Value, json};
-
-fn copy(client: &Client, from: &str, to: &str) -> Request {
-    let request = client.copy(from, to);
-    request.header("depth", "infinity")
-}
 
 async fn store() -> (Server, Client) {
     let server = Server::start().await;
@@ -22,49 +20,13 @@ async fn store() -> (Server, Client) {
     (server, client)
 }
 
-/// Each holds its own name.
-async fn fill(client: &Client, names: &[&str]) {
-    for name in names {
-        let put = client.put(&format!("c/{name}"), (*name).to_owned());
-        let put = put
-            .header("x-object-meta-name", "n")
-            .header("content-type", "text/x");
-        put.await.expect(201);
-    }
-}
-
-async fn show(client: &Client, id: &str) -> Value {
-    client.get("").query("job", id).await.expect(200).json()
-}
-
-/// The job that was begun, when it has ended.
+/// The job that was begun, and whose place was told, when it has ended.
 async fn ended(client: &Client, request: Request) -> Value {
     let accepted = request.await.expect(202);
     let id = accepted.json()["id"].as_str().unwrap().to_owned();
     let location = format!("{}?job={id}", client.base());
     accepted.expect_header("location", &location);
     end_of(client, &id).await
-}
-
-async fn end_of(client: &Client, id: &str) -> Value {
-    until("the job ends", || async {
-        let state = show(client, id).await["state"].as_str().unwrap().to_owned();
-        !["queued", "running"].contains(&state.as_str())
-    })
-    .await;
-    show(client, id).await
-}
-
-async fn expect_names(client: &Client, container: &str, names: &[&str]) {
-    client.list(container).await.expect(200).expect_entries(names);
-    let head = client.head(container).await.expect(204);
-    assert_eq!(head.number("x-container-object-count"), names.len() as u64);
-}
-
-/// Storage, counters and mirror agree.
-async fn expect_agreement(server: &Server) {
-    let stobj = CommandLine::at(&server.auth_url(), "admin:admin", ADMIN_PASSWORD);
-    stobj.run(&["check", "--deep"]).await.expect(0);
 }
 
 #[tokio::test]
@@ -75,7 +37,7 @@ async fn a_directory_is_copied_with_all_that_lies_in_it() {
     let put = client.put("c/d/later", "").header("x-delete-at", later);
     put.await.expect(201);
     client.make_directory("c/d/empty/").await.expect(201);
-    let job = ended(&client, copy(&client, "c/d/", "c/x/y z/")).await;
+    let job = ended(&client, client.copy_directory("c/d/", "c/x/y z/")).await;
     assert_eq!(
         (&job["state"], &job["kind"], &job["done"], &job["errors"]),
         (&json!("done"), &json!("copy"), &json!(4), &json!(0)),
@@ -103,11 +65,11 @@ async fn a_directory_is_copied_with_all_that_lies_in_it() {
         "x/y z/ä ö/b",
     ];
     expect_names(&client, "c", &names).await;
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
     let server = server.kill().await.start().await;
     let client = server.tester().await;
     expect_names(&client, "c", &names).await;
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -149,34 +111,36 @@ async fn what_cannot_be_copied_is_refused_and_nothing_changes() {
         ("c/d/", "missing/n/", 404),
         ("missing/d/", "c/n/", 404),
     ] {
-        copy(&client, from, to).await.expect(expected);
+        client.copy_directory(from, to).await.expect(expected);
     }
-    let kept = copy(&client, "c/d/", "c/t/").header("overwrite", "F");
+    let kept = client.copy_directory("c/d/", "c/t/").header("overwrite", "F");
     kept.await.expect(412);
     let long = format!("c/{}/", "n".repeat(1021));
-    copy(&client, "c/d/", &long).await.expect(400);
+    client.copy_directory("c/d/", &long).await.expect(400);
     let stranger = server.login("test2:tester2", "testing2").await;
     stranger.put("mine", "").await.expect(201);
-    let stealing = copy(&stranger.at_account("AUTH_test"), "c/d/", "mine/n/");
+    let stealing = stranger.at_account("AUTH_test").copy_directory("c/d/", "mine/n/");
     stealing
         .header("destination-account", "AUTH_test2")
         .await
         .expect(403);
-    let smuggling = copy(&client, "c/d/", "mine/n/").header("destination-account", "AUTH_test2");
+    let smuggling = client
+        .copy_directory("c/d/", "mine/n/")
+        .header("destination-account", "AUTH_test2");
     smuggling.await.expect(403);
     let used = client.head("").await.expect(204).number("x-account-bytes-used");
     let limit = client
         .post("c")
         .header("x-container-meta-quota-bytes", &(used + 7).to_string());
     limit.await.expect(204);
-    let job = ended(&client, copy(&client, "c/d/", "c/n/")).await;
+    let job = ended(&client, client.copy_directory("c/d/", "c/n/")).await;
     assert_eq!(job["state"], "failed", "{job}");
     expect_names(&client, "c", &["d/a", "d/e/b", "o", "t/x"]).await;
     // It replaces what makes room.
-    let job = ended(&client, copy(&client, "c/d/", "c/t/")).await;
+    let job = ended(&client, client.copy_directory("c/d/", "c/t/")).await;
     assert_eq!(job["state"], "done", "{job}");
     expect_names(&client, "c", &["d/a", "d/e/b", "o", "t/a", "t/e/b"]).await;
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -195,19 +159,19 @@ paths = ["AUTH_test/c/d/e/secret", "AUTH_test/c/t/kept"]
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
     fill(&client, &["d/e/b", "f/x", "f/y"]).await;
-    copy(&client, "c/d/", "c/n/").await.expect(403);
-    copy(&client, "c/f/", "c/t/").await.expect(403);
+    client.copy_directory("c/d/", "c/n/").await.expect(403);
+    client.copy_directory("c/f/", "c/t/").await.expect(403);
     let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
     let admin = admin.at_account("AUTH_test");
     let disable = admin.post("c/f/x").header("x-resource-state", "disable");
     disable.await.expect(202);
     for client in [&client, &admin] {
-        copy(client, "c/f/", "c/n/").await.expect(403);
+        client.copy_directory("c/f/", "c/n/").await.expect(403);
     }
     expect_names(&client, "c", &["d/e/b", "f/x", "f/y"]).await;
     let enable = admin.post("c/f/x").header("x-resource-state", "enable");
     enable.await.expect(202);
-    let job = ended(&client, copy(&client, "c/f/", "c/n/")).await;
+    let job = ended(&client, client.copy_directory("c/f/", "c/n/")).await;
     assert_eq!(job["state"], "done", "{job}");
 }
 
@@ -239,7 +203,7 @@ async fn directories_and_objects_move_between_accounts() {
     get.expect_header("x-object-meta-name", "n");
     other.make_directory("k/n/empty/").await.expect(405);
     client.delete("c").await.expect(204);
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -247,7 +211,7 @@ async fn a_tree_of_512_levels_is_copied() {
     let (server, client) = store().await;
     let deep = format!("{}x", "a/".repeat(510));
     fill(&client, &[&format!("d/{deep}")]).await;
-    let job = ended(&client, copy(&client, "c/d/", "c/e/")).await;
+    let job = ended(&client, client.copy_directory("c/d/", "c/e/")).await;
     assert_eq!(job["state"], "done", "{job}");
     client
         .get(&format!("c/e/{deep}"))
@@ -255,7 +219,7 @@ async fn a_tree_of_512_levels_is_copied() {
         .expect(200)
         .expect_body(format!("d/{deep}"));
     expect_names(&client, "c", &[&format!("d/{deep}"), &format!("e/{deep}")]).await;
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
 }
 
 /// The places on the way of a copy, with the hit at which the server is killed.
@@ -287,21 +251,13 @@ async fn killed_anywhere_a_copy_is_done_in_the_end() {
         let from = format!("c/d/{}/", round % 3);
         let armed = format!("{place}=abort@{hit}");
         let builder = server.stop().await;
-        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
-        let killed = builder.clone().start().await;
+        let builder = builder.failure_points(&armed);
+        let killed = builder.start().await;
         let client = killed.tester().await;
-        let answer = copy(&client, "c/d/", "c/n/").send().await;
+        let answer = client.copy_directory("c/d/", "c/n/").send().await;
         let job = answer.ok().filter(|answer| answer.status() == 202);
         let job = job.map(|job| job.json()["id"].as_str().unwrap().to_owned());
-        until("the server is gone", || async {
-            client.head("c").send().await.is_err()
-        })
-        .await;
-        let builder = killed.kill().await;
-        server = builder
-            .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "")
-            .start()
-            .await;
+        server = killed.aborted().await.start().await;
         let client = server.tester().await;
         if let Some(job) = job {
             let job = end_of(&client, &job).await;
@@ -325,16 +281,9 @@ async fn killed_anywhere_a_copy_is_done_in_the_end() {
             listed.expect_entries(&copied);
         }
         client.get(&format!("{from}{}", round % 3)).await.expect(200);
-        expect_agreement(&server).await;
+        server.expect_agreement().await;
     }
-    let private = server.objects().join(".stobj");
-    for directory in ["temporary", "trash", "build"] {
-        let directory = private.join(directory);
-        until("nothing is left behind", || async {
-            std::fs::read_dir(&directory).unwrap().next().is_none()
-        })
-        .await;
-    }
+    until_empty(&server.objects(), &["temporary", "trash", "build"]).await;
 }
 
 #[tokio::test]
@@ -356,7 +305,7 @@ async fn killed_anywhere_a_move_to_another_account_is_done_in_the_end() {
         fill(&client, &["d/a", "d/e/b", "d/"]).await;
         let armed = format!("{place}=abort@{hit}");
         let builder = server.stop().await;
-        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
+        let builder = builder.failure_points(&armed);
         let killed = builder.start().await;
         let client = killed.tester().await;
         let moving = client
@@ -364,13 +313,7 @@ async fn killed_anywhere_a_move_to_another_account_is_done_in_the_end() {
             .header("destination-account", "AUTH_test2");
         // The answer may be cut off, but the job was written down before it began.
         let _answer = moving.send().await;
-        until("the server is gone", || async {
-            client.head("c").send().await.is_err()
-        })
-        .await;
-        let builder = killed.kill().await;
-        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "");
-        server = builder.start().await;
+        server = killed.aborted().await.start().await;
         let client = server.tester().await;
         let jobs = client.get("").query("jobs", "").await.expect(200).json();
         let job = end_of(&client, jobs["jobs"][0]["id"].as_str().unwrap()).await;
@@ -378,7 +321,7 @@ async fn killed_anywhere_a_move_to_another_account_is_done_in_the_end() {
         expect_names(&client, "c", &[]).await;
         let other = server.login("test2:tester2", "testing2").await;
         expect_names(&other, "k", &["n/", "n/a", "n/e/b"]).await;
-        expect_agreement(&server).await;
+        server.expect_agreement().await;
     }
 }
 
@@ -418,5 +361,5 @@ async fn the_command_line_copies_and_moves_trees() {
         .await
         .expect(4)
         .expect_error("403");
-    expect_agreement(&server).await;
+    server.expect_agreement().await;
 }

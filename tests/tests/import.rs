@@ -3,35 +3,31 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
 use std::path::Path;
-use std::process::Output;
 
 use integration_tests::cluster::until;
-use integration_tests::{CommandLine, Server, etag_of, program};
+use integration_tests::command_line::Ended;
+use integration_tests::{CommandLine, Server, etag_of};
 use serde_json::Value;
 
-/// Runs `stobj` as an administrator.
-async fn stobj(server: &Server, arguments: &[&str]) -> Output {
-    program::finish(&mut CommandLine::of_administrator(server).command(arguments)).await
+/// Runs `stobj import` as an administrator, into this account and container.
+async fn run(server: &Server, directory: &Path, into: [&str; 2], more: &[&str]) -> Ended {
+    let [account, container] = into;
+    let directory = directory.to_str().unwrap();
+    let into = ["--account", account, "--container", container];
+    let all = [&["import", directory], &into[..], more].concat();
+    CommandLine::of_administrator(server).run(&all).await
 }
 
-async fn import(server: &Server, directory: &Path, arguments: &[&str]) -> Value {
-    let directory = directory.to_str().unwrap();
-    let all = [
-        &[
-            "import",
-            directory,
-            "--account",
-            "AUTH_test",
-            "--container",
-            "c",
-            "--json",
-        ],
-        arguments,
-    ]
-    .concat();
-    let output = stobj(server, &all).await;
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+const INTO_C: [&str; 2] = ["AUTH_test", "c"];
+
+/// What a whole import into `c` says of itself.
+async fn import(server: &Server, directory: &Path, more: &[&str]) -> Value {
+    let more = [&["--json"], more].concat();
+    reported(&run(server, directory, INTO_C, &more).await.expect(0))
+}
+
+fn reported(ended: &Ended) -> Value {
+    serde_json::from_slice(&ended.out).unwrap()
 }
 
 /// Files as people have them, and the names that they get.
@@ -47,11 +43,6 @@ fn tree(directory: &Path) -> Vec<&'static str> {
         std::fs::write(file, data).unwrap();
     }
     vec!["2025/12/deep", "2025/ä b.txt", "empty", "z.jpg"]
-}
-
-async fn check(server: &Server) {
-    let output = stobj(server, &["check", "--account", "AUTH_test", "--deep"]).await;
-    assert!(output.status.success(), "{output:?}");
 }
 
 #[tokio::test]
@@ -73,7 +64,7 @@ async fn a_copied_tree_is_there_and_copied_once() {
     client.get("c/z.jpg").await.expect(200).expect_body("THREE");
     let said = import(&server, source.path(), &[]).await;
     assert_eq!((&said["imported"], &said["present"]), (&0.into(), &5.into()));
-    check(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -93,9 +84,9 @@ async fn a_tree_in_the_containers_directory_is_adopted_where_it_lies() {
     assert_eq!(head.number("x-container-bytes-used"), 11);
     let get = client.get("c/2025/12/deep").await.expect(200).expect_body("two");
     get.expect_header("etag", &etag_of(b"two"));
-    check(&server).await;
+    server.expect_agreement().await;
     let server = server.kill().await.start().await;
-    check(&server).await;
+    server.expect_agreement().await;
     let client = server.tester().await;
     assert_eq!(
         client
@@ -107,21 +98,10 @@ async fn a_tree_in_the_containers_directory_is_adopted_where_it_lies() {
     );
 }
 
-/// The exit code of an import in place, and what is said about it.
+/// What is said about an import in place that is refused.
 async fn refused(server: &Server, directory: &Path, account: &str, container: &str) -> String {
-    let directory = directory.to_str().unwrap();
-    let arguments = [
-        "import",
-        directory,
-        "--account",
-        account,
-        "--container",
-        container,
-        "--in-place",
-    ];
-    let output = stobj(server, &arguments).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let ended = run(server, directory, [account, container], &["--in-place"]);
+    ended.await.expect(2).error
 }
 
 #[tokio::test]
@@ -150,21 +130,10 @@ async fn a_directory_on_disk_is_found_by_what_it_is_and_not_by_how_it_is_called(
             .join(Path::new(below).file_name().unwrap());
         let plain = container.replace("%25", "%");
         for (times, way) in [(1, by_link.join("")), (0, directory.join(""))] {
-            let way = way.to_str().unwrap().to_owned();
-            let arguments = [
-                "import",
-                &way,
-                "--account",
-                "AUTH_test",
-                "--container",
-                &plain,
-                "--in-place",
-                "--json",
-            ];
-            let output = stobj(&server, &arguments).await;
-            assert!(output.status.success(), "{output:?}");
-            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!(said["imported"], times, "{way}: {said}");
+            let in_place = ["--in-place", "--json"];
+            let ended = run(&server, &way, ["AUTH_test", &plain], &in_place).await;
+            let said = reported(&ended.expect(0));
+            assert_eq!(said["imported"], times, "{}: {said}", way.display());
         }
         let listed = client.list(&plain).await.expect(200).entries();
         assert_eq!(listed, [name]);
@@ -195,19 +164,7 @@ async fn a_directory_on_disk_is_found_by_what_it_is_and_not_by_how_it_is_called(
 /// A server that ends at the hit of this number of a place.
 async fn ends_at(server: Server, place: &str, hit: usize) -> Server {
     let armed = format!("{place}=abort@{hit}");
-    let builder = server.stop().await;
-    builder
-        .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed)
-        .start()
-        .await
-}
-
-async fn restarted(server: Server) -> Server {
-    let builder = server.kill().await;
-    builder
-        .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "")
-        .start()
-        .await
+    server.stop().await.failure_points(&armed).start().await
 }
 
 #[tokio::test]
@@ -220,20 +177,10 @@ async fn an_import_in_place_that_is_cut_off_goes_on_by_itself() {
     }
     // In the midst of the tenth file.
     let server = ends_at(server, "revise:after_write", 10).await;
-    let directory = container.to_str().unwrap();
-    let arguments = [
-        "import",
-        directory,
-        "--account",
-        "AUTH_test",
-        "--container",
-        "c",
-        "--in-place",
-    ];
-    let output = stobj(&server, &arguments).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let ended = run(&server, &container, INTO_C, &["--in-place"]);
+    ended.await.expect(2);
 
-    let server = restarted(server).await;
+    let server = server.aborted().await.start().await;
     let client = server.tester().await;
     until("all are taken in", || async {
         client
@@ -247,7 +194,7 @@ async fn an_import_in_place_that_is_cut_off_goes_on_by_itself() {
     let said = import(&server, &container, &["--in-place"]).await;
     assert_eq!((&said["imported"], &said["present"]), (&0.into(), &20.into()));
     assert_eq!(client.list("c").await.expect(200).entries().len(), 20);
-    check(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -264,12 +211,10 @@ async fn a_copy_that_is_cut_off_is_completed_by_the_next() {
     server.tester().await.put("c", "").await.expect(201);
     // When everybody sees the tenth and nobody has been told.
     let server = ends_at(server, "publish:after", 10).await;
-    let directory = source.path().to_str().unwrap();
-    let arguments = ["import", directory, "--account", "AUTH_test", "--container", "c"];
-    let output = stobj(&server, &arguments).await;
-    assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
+    let ended = run(&server, source.path(), INTO_C, &[]).await;
+    assert!(matches!(ended.code, 1 | 2), "{ended:?}");
 
-    let server = restarted(server).await;
+    let server = server.aborted().await.start().await;
     let said = import(&server, source.path(), &[]).await;
     let (imported, present) = (
         said["imported"].as_u64().unwrap(),
@@ -280,7 +225,7 @@ async fn a_copy_that_is_cut_off_is_completed_by_the_next() {
     let client = server.tester().await;
     assert_eq!(client.list("c").await.expect(200).entries().len(), 20);
     client.get("c/13").await.expect(200).expect_body("data 13");
-    check(&server).await;
+    server.expect_agreement().await;
 }
 
 #[tokio::test]
@@ -307,5 +252,5 @@ async fn a_read_notices_what_others_changed_and_has_it_hashed() {
         used == 24 && client.list("c").await.expect(200).entries() == ["new", "o"]
     })
     .await;
-    check(&server).await;
+    server.expect_agreement().await;
 }

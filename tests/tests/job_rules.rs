@@ -5,56 +5,25 @@
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
+use integration_tests::contents::{expect_names, fill};
+use integration_tests::job::{begun, end_of, show};
 use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::storage::until_empty;
 use integration_tests::{Client, Server};
-use serde_json::Value;
 use tempfile::NamedTempFile;
 
 /// A server whose jobs stop at a place, from a hit on, as long as there is the file.
 async fn held(place: &str, hit: usize) -> (Server, NamedTempFile) {
     let gate = NamedTempFile::new().unwrap();
     let armed = format!("{place}=wait:{}@{hit}", gate.path().display());
-    let server = Server::builder().variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
+    let server = Server::builder().failure_points(&armed);
     (server.start().await, gate)
-}
-
-fn copy(client: &Client, from: &str, to: &str) -> Request {
-    client.copy(from, to).header("depth", "infinity")
 }
 
 fn to_other_account(client: &Client, from: &str, to: &str) -> Request {
     client
         .rename(from, to)
         .header("destination-account", "AUTH_test2")
-}
-
-async fn fill(client: &Client, names: &[&str]) {
-    for name in names {
-        client
-            .put(&format!("c/{name}"), (*name).to_owned())
-            .await
-            .expect(201);
-    }
-}
-
-async fn begun(request: Request) -> String {
-    request.await.expect(202).json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-async fn show(client: &Client, id: &str) -> Value {
-    client.get("").query("job", id).await.expect(200).json()
-}
-
-async fn end_of(client: &Client, id: &str) -> Value {
-    until("the job ends", || async {
-        let state = show(client, id).await["state"].as_str().unwrap().to_owned();
-        !["queued", "running"].contains(&state.as_str())
-    })
-    .await;
-    show(client, id).await
 }
 
 async fn until_done(client: &Client, id: &str, objects: u64) {
@@ -76,21 +45,6 @@ async fn expect_refused(client: &Client, id: &str, why: &str) {
     );
 }
 
-async fn expect_names(client: &Client, container: &str, names: &[&str]) {
-    client.list(container).await.expect(200).expect_entries(names);
-    let head = client.head(container).await.expect(204);
-    assert_eq!(head.number("x-container-object-count"), names.len() as u64);
-}
-
-/// Nothing of what was built is left.
-async fn expect_nothing_built(server: &Server) {
-    let builds = server.objects().join(".stobj/build");
-    until("what was built is gone", || async {
-        std::fs::read_dir(&builds).unwrap().next().is_none()
-    })
-    .await;
-}
-
 fn denying(method: &str, path: &str) -> String {
     format!(
         "[[filter.firewall.rules]]\nname = \"added\"\ndecision = \"deny\"\nmethods = [\"{method}\"]\npaths = [\"{path}\"]\n"
@@ -110,7 +64,7 @@ async fn a_rule_that_is_added_ends_a_job_that_runs() {
         fill(&client, &names).await;
         let (asked, rule, action) = match is_copy {
             true => (
-                copy(&client, "c/d/", "c/n/"),
+                client.copy_directory("c/d/", "c/n/"),
                 denying("PUT", "AUTH_test/c/n/**"),
                 "fs/copy_directory",
             ),
@@ -127,7 +81,7 @@ async fn a_rule_that_is_added_ends_a_job_that_runs() {
         expect_refused(&client, &id, "403").await;
         expect_names(&client, "c", &names).await;
         expect_names(&other, "k", &[]).await;
-        expect_nothing_built(&server).await;
+        until_empty(&server.objects(), &["build"]).await;
         until("the refusal is recorded", || async {
             let asked = client.get("").query("records", "").query("action", action);
             let records = asked.query("result", "403").await.expect(200).json();
@@ -136,7 +90,7 @@ async fn a_rule_that_is_added_ends_a_job_that_runs() {
         .await;
         // Without the rule it is done.
         server.reload("").await;
-        let id = begun(copy(&client, "c/d/", "c/n/")).await;
+        let id = begun(client.copy_directory("c/d/", "c/n/")).await;
         assert_eq!(end_of(&client, &id).await["state"], "done");
     }
 }
@@ -152,8 +106,8 @@ async fn a_rule_that_is_added_ends_jobs_that_wait() {
     fill(&client, &["d/a", "e/a", "o"]).await;
     // As many as run at once.
     let running = [
-        begun(copy(&client, "c/d/", "c/m/")).await,
-        begun(copy(&client, "c/d/", "c/n/")).await,
+        begun(client.copy_directory("c/d/", "c/m/")).await,
+        begun(client.copy_directory("c/d/", "c/n/")).await,
     ];
     let waiting = [
         begun(to_other_account(&client, "c/e/", "k/e/")).await,
@@ -173,7 +127,7 @@ async fn a_rule_that_is_added_ends_jobs_that_wait() {
     }
     expect_names(&client, "c", &["d/a", "e/a", "m/a", "n/a", "o"]).await;
     expect_names(&other, "k", &[]).await;
-    expect_nothing_built(&server).await;
+    until_empty(&server.objects(), &["build"]).await;
 }
 
 #[tokio::test]
@@ -185,9 +139,9 @@ async fn who_is_disabled_has_nothing_done_any_more() {
     let leaving = server.login("test2:tester2", "testing2").await;
     leaving.put("c", "").await.expect(201);
     fill(&leaving, &["d/a"]).await;
-    let runs = begun(copy(&leaving, "c/d/", "c/m/")).await;
-    let stays = begun(copy(&client, "c/d/", "c/m/")).await;
-    let waits = begun(copy(&leaving, "c/d/", "c/n/")).await;
+    let runs = begun(leaving.copy_directory("c/d/", "c/m/")).await;
+    let stays = begun(client.copy_directory("c/d/", "c/m/")).await;
+    let waits = begun(leaving.copy_directory("c/d/", "c/n/")).await;
     let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
     let disable = admin.request_at(Method::POST, "/f/user/disable");
     let disable = disable.body(r#"{"account": "test2", "name": "tester2"}"#);
@@ -205,7 +159,7 @@ async fn who_is_disabled_has_nothing_done_any_more() {
     assert_eq!(job["state"], "done", "{job}");
     expect_names(&admin, "c", &["d/a"]).await;
     expect_names(&client, "c", &["d/a", "m/a"]).await;
-    expect_nothing_built(&server).await;
+    until_empty(&server.objects(), &["build"]).await;
 }
 
 #[tokio::test]
@@ -225,7 +179,7 @@ async fn who_loses_a_right_has_nothing_moved_any_more() {
     expect_refused(&client, &id, "403").await;
     expect_names(&client, "c", &["d/a", "d/b"]).await;
     expect_names(&other, "k", &[]).await;
-    expect_nothing_built(&server).await;
+    until_empty(&server.objects(), &["build"]).await;
 }
 
 #[tokio::test]
@@ -236,12 +190,12 @@ async fn a_cancelled_job_stops_within_an_object() {
         "build:before_piece=wait:{},build:before_place=abort",
         gate.path().display()
     );
-    let server = Server::builder().variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
+    let server = Server::builder().failure_points(&armed);
     let server = server.start().await;
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
     client.put("c/d/large", vec![7; 20 << 20]).await.expect(201);
-    let id = begun(copy(&client, "c/d/", "c/n/")).await;
+    let id = begun(client.copy_directory("c/d/", "c/n/")).await;
     until("it is at the object", || async {
         gate.as_file().metadata().unwrap().len() > 0
     })
@@ -256,5 +210,5 @@ async fn a_cancelled_job_stops_within_an_object() {
         "{job}"
     );
     expect_names(&client, "c", &["d/large"]).await;
-    expect_nothing_built(&server).await;
+    until_empty(&server.objects(), &["build"]).await;
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use integration_tests::cluster::until;
+use integration_tests::storage::until_empty;
 use integration_tests::{Chance, Client, Cluster, Process, Server, Shape, TreeWorker};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -106,17 +107,6 @@ async fn expect_records(workers: &[TreeWorker], client: &Client) {
     .await;
 }
 
-/// Nothing lies where what has no name yet does, nor in the trash.
-async fn expect_nothing_left(private: &std::path::Path) {
-    for directory in ["temporary", "trash", "build"] {
-        let directory = private.join(directory);
-        until("nothing is left behind", || async {
-            std::fs::read_dir(&directory).map_or(0, |entries| entries.count()) == 0
-        })
-        .await;
-    }
-}
-
 /// Kills a server of one process in each of these ways: at a place, at the hit of that number; or just so.
 async fn survives(ways: Vec<Option<(String, usize)>>) {
     let mut chance = Chance::new(7);
@@ -131,7 +121,7 @@ async fn survives(ways: Vec<Option<(String, usize)>>) {
             .as_ref()
             .map_or(String::new(), |(place, hit)| format!("{place}=abort@{hit}"));
         let builder = server.stop().await;
-        let builder = builder.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", &armed);
+        let builder = builder.failure_points(&armed);
         server = builder.clone().start().await;
         let client = server.tester().await;
         let working = tokio::spawn(async move { work(workers, &client).await });
@@ -139,16 +129,13 @@ async fn survives(ways: Vec<Option<(String, usize)>>) {
         sleep(Duration::from_millis(100 + chance.below(500) as u64)).await;
         let builder = server.kill().await;
         workers = working.await.unwrap();
-        server = builder
-            .variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", "")
-            .start()
-            .await;
+        server = builder.failure_points("").start().await;
         let client = server.tester().await;
         settle(&mut workers, &client).await;
     }
     let client = server.tester().await;
     expect_records(&workers, &client).await;
-    expect_nothing_left(&server.objects().join(".stobj")).await;
+    until_empty(&server.objects(), &["temporary", "trash", "build"]).await;
 }
 
 #[tokio::test]

@@ -1,20 +1,9 @@
 //! Who got no answer asks again: also when the server was killed meanwhile, what was done is not done once more.
 
 use integration_tests::client::Request;
-use integration_tests::cluster::until;
+use integration_tests::contents::fill;
+use integration_tests::job::begun;
 use integration_tests::{Client, Server, Shape};
-use serde_json::Value;
-
-const POINTS: &str = "STOBJ_OBJECT_SERVER__FAILURE_POINTS";
-
-async fn fill(client: &Client, names: &[&str]) {
-    for name in names {
-        client
-            .put(&format!("c/{name}"), (*name).to_owned())
-            .await
-            .expect(201);
-    }
-}
 
 /// The same request whenever it is made with the same number and key.
 fn asked(client: &Client, number: usize, key: &str) -> Request {
@@ -35,10 +24,6 @@ const BEFORE: [&str; 5] = ["d/a", "o", "x/a", "y/b", "z/a"];
 
 const AFTER: [&str; 3] = ["e/a", "p", "y/a"];
 
-async fn begun(request: Request) -> Value {
-    request.await.expect(202).json()["id"].clone()
-}
-
 #[tokio::test]
 async fn what_was_answered_before_a_kill_is_answered_again() {
     let server = Server::start().await;
@@ -49,7 +34,7 @@ async fn what_was_answered_before_a_kill_is_answered_again() {
         asked(&client, number, "key").await.expect(*answer);
     }
     let copy = |client: &Client| {
-        let copy = client.copy("c/e/", "c/f/").header("depth", "infinity");
+        let copy = client.copy_directory("c/e/", "c/f/");
         copy.header("idempotency-key", "copy")
     };
     let job = begun(copy(&client)).await;
@@ -89,15 +74,11 @@ async fn what_was_made_and_not_answered_is_answered_when_it_is_asked_again() {
         fill(&client, &BEFORE).await;
         let mut stopped = server.stop().await;
         for (number, answer) in ANSWERS.iter().enumerate() {
-            let server = stopped.variable(POINTS, place).start().await;
+            let server = stopped.failure_points(place).start().await;
             let client = server.tester().await;
             let unanswered = asked(&client, number, place).send().await;
             assert!(unanswered.is_err(), "{place} {number}");
-            until("the server is gone", || async {
-                client.head("c").send().await.is_err()
-            })
-            .await;
-            let server = server.kill().await.variable(POINTS, "").start().await;
+            let server = server.aborted().await.start().await;
             let client = server.tester().await;
             for _ in 0..2 {
                 asked(&client, number, place).await.expect(*answer);

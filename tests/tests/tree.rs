@@ -3,7 +3,9 @@
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
+use integration_tests::contents::{expect_names, fill};
 use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::storage::until_empty;
 use integration_tests::{Client, Server};
 use serde_json::{Value, json};
 
@@ -14,21 +16,6 @@ async fn store() -> (Server, Client) {
         client.put(container, "").await.expect(201);
     }
     (server, client)
-}
-
-/// Each holds its own name.
-async fn fill(client: &Client, names: &[&str]) {
-    for name in names {
-        let put = client.put(&format!("c/{name}"), (*name).to_owned());
-        put.header("x-object-meta-name", "n").await.expect(201);
-    }
-}
-
-/// The container holds these and nothing else, and its counters say so.
-async fn expect_names(client: &Client, container: &str, names: &[&str]) {
-    client.list(container).await.expect(200).expect_entries(names);
-    let head = client.head(container).await.expect(204);
-    assert_eq!(head.number("x-container-object-count"), names.len() as u64);
 }
 
 #[tokio::test]
@@ -198,11 +185,7 @@ async fn a_removed_directory_is_gone_at_once() {
     expect_names(&client, "c", &["d-", "d/new", "f/d/x"]).await;
     client.remove_directory("c/f/").await.expect(204);
     // What was below goes from the disk too.
-    let trash = server.objects().join(".stobj/trash");
-    until("the trash is empty", || async {
-        std::fs::read_dir(&trash).map_or(0, Iterator::count) == 0
-    })
-    .await;
+    until_empty(&server.objects(), &["trash"]).await;
 }
 
 /// 512 directories, one in the other, are what a name can hold.

@@ -90,6 +90,12 @@ impl Builder {
         self
     }
 
+    /// Has the object-server do something else than usual where it passes these places, such as `publish:after=abort@10`; instead of
+    /// what it was told before.
+    pub fn failure_points(self, armed: &str) -> Self {
+        self.variable("STOBJ_OBJECT_SERVER__FAILURE_POINTS", armed)
+    }
+
     /// Starts each process by this command, which ends by starting what it is given. `{part}` in a word of it stands for
     /// the subcommand of the process.
     pub fn wrapped_by(mut self, command: &[&str]) -> Self {

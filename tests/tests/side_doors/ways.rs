@@ -190,10 +190,6 @@ const fn tree_way(
     }
 }
 
-fn copy_directory(client: &Client, from: &str, to: &str) -> Request {
-    client.copy(from, to).header("depth", "infinity")
-}
-
 fn there(request: Request) -> Request {
     request.header("destination-account", OTHER)
 }
@@ -205,20 +201,20 @@ fn here(client: &Client, request: impl Fn(&Client) -> Request) -> Request {
 
 pub(crate) const TREE_WAYS: &[TreeWay] = &[
     tree_way("COPY of its directory", (true, false), |client| {
-        copy_directory(client, "c/t/d/", "c/t/copy/")
+        client.copy_directory("c/t/d/", "c/t/copy/")
     }),
     tree_way(
         "COPY of its directory to another account",
         (true, false),
-        |client| there(copy_directory(client, "c/t/d/", "k/t/copy/")),
+        |client| there(client.copy_directory("c/t/d/", "k/t/copy/")),
     ),
     tree_way("COPY of a directory onto its own", (true, true), |client| {
-        copy_directory(client, "c/t/m/", "c/t/d/")
+        client.copy_directory("c/t/m/", "c/t/d/")
     }),
     tree_way(
         "COPY of a directory of another account onto its own",
         (true, true),
-        |client| here(client, |client| copy_directory(client, "k/t/e/", "c/t/d/")),
+        |client| here(client, |client| client.copy_directory("k/t/e/", "c/t/d/")),
     ),
     tree_way("MOVE of its directory", (false, true), |client| {
         client.rename("c/t/d/", "c/t/moved/")
