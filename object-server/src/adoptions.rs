@@ -96,14 +96,9 @@ impl Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::name::{AccountName, ContainerName, ObjectName};
 
     fn path(name: &str) -> Path {
-        Path {
-            account: AccountName::new("a").unwrap(),
-            container: ContainerName::new("c").unwrap(),
-            object: ObjectName::new(name).unwrap(),
-        }
+        Path::new("a", "c", name).unwrap()
     }
 
     #[tokio::test]

@@ -232,11 +232,7 @@ mod tests {
         assert_eq!(load(&file).await, Round::default());
         let round = Round {
             begun: Timestamp::from_seconds(5),
-            passed: Some(Path {
-                account: AccountName::new("a").unwrap(),
-                container: ContainerName::new("c").unwrap(),
-                object: ObjectName::new("d/\u{e4}").unwrap(),
-            }),
+            passed: Some(Path::new("a", "c", "d/\u{e4}").unwrap()),
             objects: 7,
             ..Round::default()
         };

@@ -76,7 +76,6 @@ fn system_of(action: &Action) -> &'static str {
 mod tests {
     use super::*;
     use common::functional::{Context, object, policy};
-    use common::name::{AccountName, ContainerName, ObjectName};
     use common::{Body, Timestamp};
     use tower::service_fn;
 
@@ -100,11 +99,7 @@ mod tests {
     }
 
     fn path() -> object::Path {
-        object::Path {
-            account: AccountName::new("a").unwrap(),
-            container: ContainerName::new("c").unwrap(),
-            object: ObjectName::new("o").unwrap(),
-        }
+        object::Path::new("a", "c", "o").unwrap()
     }
 
     #[tokio::test]
@@ -125,19 +120,9 @@ mod tests {
             ranges: None,
             open_expired: false,
         };
-        let put = object::Put {
-            path: path(),
-            content_type: None,
-            content_length: None,
-            etag: None,
-            if_absent: false,
-            delete_at: None,
-            properties: common::Properties::new(),
-            listing: None,
-        };
         let copy = object::Copy {
             source: get,
-            destination: put,
+            destination: object::Put::new(path()),
             fresh_metadata: false,
         };
         assert_eq!(asked(&dispatch, copy).await.0, 501);

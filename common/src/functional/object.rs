@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::Conditions;
-use crate::name::{AccountName, ContainerName, ObjectName};
+use crate::name::{AccountName, ContainerName, NameError, ObjectName};
 use crate::range::{ByteRange, Ranges};
 use crate::{Etag, Properties, Timestamp};
 
@@ -138,6 +138,36 @@ pub struct Info {
     /// Metadata, kept headers, system metadata of filters.
     #[serde(default)]
     pub properties: Properties,
+}
+
+impl Path {
+    /// That of these names.
+    ///
+    /// # Errors
+    /// When one of them cannot be one.
+    pub fn new(account: &str, container: &str, object: &str) -> Result<Self, NameError> {
+        Ok(Self {
+            account: AccountName::new(account)?,
+            container: ContainerName::new(container)?,
+            object: ObjectName::new(object)?,
+        })
+    }
+}
+
+impl Put {
+    /// Whatever bytes come, under this name: of no certain type or length, without metadata or an end, in any case.
+    pub fn new(path: Path) -> Self {
+        Self {
+            path,
+            content_type: None,
+            content_length: None,
+            etag: None,
+            if_absent: false,
+            delete_at: None,
+            properties: Properties::new(),
+            listing: None,
+        }
+    }
 }
 
 impl Info {

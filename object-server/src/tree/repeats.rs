@@ -161,14 +161,9 @@ mod tests {
     use common::functional::fs::{MadeDirectory, MakeDirectory};
     use common::functional::object::Path;
     use common::functional::{Authority, Identity};
-    use common::name::{AccountName, ContainerName, ObjectName};
 
     fn action(name: &str) -> Action {
-        let path = Path {
-            account: AccountName::new("a").unwrap(),
-            container: ContainerName::new("c").unwrap(),
-            object: ObjectName::new(name).unwrap(),
-        };
+        let path = Path::new("a", "c", name).unwrap();
         let create_parents = false;
         MakeDirectory { path, create_parents }.into()
     }

@@ -54,14 +54,8 @@ pub(crate) fn elsewhere(container: &str, name: &str) -> Path {
 
 pub(crate) fn put(path: Path) -> object::Put {
     object::Put {
-        path,
         content_type: Some("text/plain".into()),
-        content_length: None,
-        etag: None,
-        if_absent: false,
-        delete_at: None,
-        properties: Properties::new(),
-        listing: None,
+        ..object::Put::new(path)
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::client::{Patience, Remote};
 use common::functional::{Context, Reply, Request as Functional, ask, container, info, object, policy};
-use common::name::{AccountName, ContainerName, ObjectName};
+use common::name::ObjectName;
 use common::token::Keyring;
-use common::{Etag, Properties, Timestamp};
+use common::{Etag, Timestamp};
 use futures::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -78,24 +78,11 @@ fn context() -> Context {
 }
 
 fn path() -> object::Path {
-    object::Path {
-        account: AccountName::new("AUTH_a").unwrap(),
-        container: ContainerName::new("c").unwrap(),
-        object: ObjectName::new("o/ä").unwrap(),
-    }
+    object::Path::new("AUTH_a", "c", "o/ä").unwrap()
 }
 
 fn put() -> object::Put {
-    object::Put {
-        path: path(),
-        content_type: None,
-        content_length: None,
-        etag: None,
-        if_absent: false,
-        delete_at: None,
-        properties: Properties::new(),
-        listing: None,
-    }
+    object::Put::new(path())
 }
 
 fn get() -> object::Get {

@@ -61,16 +61,7 @@ fn get() -> Action {
 }
 
 fn put() -> Action {
-    Action::from(object::Put {
-        path: path(),
-        content_type: None,
-        content_length: None,
-        etag: None,
-        if_absent: false,
-        delete_at: None,
-        properties: common::Properties::new(),
-        listing: None,
-    })
+    Action::from(object::Put::new(path()))
 }
 
 fn request(action: impl Into<Action>) -> Request {

@@ -1,7 +1,6 @@
 use super::*;
 use crate::testing::{Answering, context};
 use common::functional::{Answer, Call as _};
-use common::name::{AccountName, ContainerName, ObjectName};
 use common::range::{Range, Ranges};
 use parking_lot::Mutex;
 
@@ -9,11 +8,7 @@ const MD5: &str = "5d41402abc4b2a76b9719d911017c592";
 const NOW: u64 = 1_700_000_000;
 
 fn path(object: &str) -> object::Path {
-    object::Path {
-        account: AccountName::new("AUTH_test").unwrap(),
-        container: ContainerName::new("c").unwrap(),
-        object: ObjectName::new(object).unwrap(),
-    }
+    object::Path::new("AUTH_test", "c", object).unwrap()
 }
 
 fn properties(pairs: &[(&str, &'static str)]) -> Properties {

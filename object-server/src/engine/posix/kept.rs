@@ -228,8 +228,6 @@ impl Object {
 mod tests {
     use std::fs;
 
-    use common::name::{AccountName, ContainerName, ObjectName};
-
     use super::*;
 
     struct Ground {
@@ -291,11 +289,7 @@ mod tests {
     }
 
     fn path(name: &str) -> Path {
-        Path {
-            account: AccountName::new("a").unwrap(),
-            container: ContainerName::new("c").unwrap(),
-            object: ObjectName::new(name).unwrap(),
-        }
+        Path::new("a", "c", name).unwrap()
     }
 
     #[test]

@@ -107,7 +107,6 @@ mod tests {
     use common::functional::fs::Move;
     use common::functional::object::Path;
     use common::functional::{Authority, Caller, Identity};
-    use common::name::{AccountName, ContainerName, ObjectName};
 
     use super::*;
     use crate::journal::{self, Footprint};
@@ -115,11 +114,7 @@ mod tests {
     use crate::owner::record;
 
     fn path(name: &str) -> Path {
-        Path {
-            account: AccountName::new("a").unwrap(),
-            container: ContainerName::new("c").unwrap(),
-            object: ObjectName::new(name).unwrap(),
-        }
+        Path::new("a", "c", name).unwrap()
     }
 
     fn rename(overwrite: bool) -> Action {

@@ -62,14 +62,9 @@ async fn the_unread_body_is_sent_again() {
         inner,
     });
     let put = object::Put {
-        path: path("o"),
-        content_type: None,
         content_length: Some(4),
-        etag: None,
-        if_absent: false,
         delete_at: Some(Timestamp::from_seconds(1)),
-        properties: Properties::new(),
-        listing: None,
+        ..object::Put::new(path("o"))
     };
     let status = ask(&filter, Authority::Caller(owner()), put).await.unwrap_err();
     assert_eq!(status, 412);
