@@ -128,7 +128,7 @@ pub(crate) async fn run(
         comparison.mend_totals().await?;
         // What was mended is seen by everybody, and survives.
         comparison.mirror.reached().await?;
-        owner.checkpoint().await?;
+        owner.insist(handle, || owner.checkpoint()).await?;
     }
     comparison.findings.tell();
     Ok(())

@@ -2,7 +2,8 @@
 //!
 //! A job is a file from the moment it is answered with, so it survives a restart: what had not ended is then begun anew,
 //! and each kind is made so that it does nothing twice. At most [`MAX_RUNNING`] run at once, the others wait their turn.
-//! Before a job begins, while it runs and before its result is seen the guards are asked again (`jobs/guards.rs`).
+//! Before a job begins, while it runs and before its result is seen the guards are asked again (`jobs/guards.rs`). One that meets a
+//! late lease waits (`jobs/waiting.rs`).
 //! Only jobs that have not ended are in memory; the last [`MAX_ENDED`] of an account are read from their files.
 
 use std::collections::{HashMap, VecDeque};
@@ -25,6 +26,7 @@ mod guards;
 mod handle;
 mod removal;
 mod store;
+mod waiting;
 mod work;
 
 pub use guards::let_through;
@@ -32,6 +34,7 @@ use handle::Signal;
 pub(crate) use handle::{End, Handle};
 pub(crate) use store::Stored;
 use store::new_id;
+pub(crate) use waiting::Waiting;
 pub(crate) use work::Work;
 
 /// Of jobs that were begun so long ago whoever asks again is told after a restart.
@@ -149,7 +152,7 @@ impl Jobs {
     /// The next job to run, when there is room for it.
     fn next(&self) -> Option<Handle> {
         let mut state = self.state.lock();
-        if state.is_closed || *self.running.borrow() >= MAX_RUNNING {
+        if state.is_closed || self.lease.is_lost() || *self.running.borrow() >= MAX_RUNNING {
             return None;
         }
         let id = state.waiting.pop_front()?;
@@ -338,13 +341,25 @@ impl Owner {
         if handle.stored().work.is_removal() {
             return Err(Error::conflict("A deleted account cannot be had back."));
         }
+        self.cancel(&handle, &job.id).await;
+        Ok(handle.stored().job)
+    }
+
+    /// Has a job end, and waits until it has, if that is a matter of moments: what was cancelled is cleaned up and written down.
+    async fn cancel(self: &Arc<Self>, handle: &Handle, id: &str) {
         handle.signal(Signal::Cancel);
-        if self.jobs.withdraw(&job.id) {
-            self.end_job(&handle, Err(End::Cancelled)).await;
-        } else {
+        if self.jobs.withdraw(id) {
+            self.end_unbegun(handle);
+        }
+        if self.lease.check().is_ok() {
             handle.ended(PATIENCE).await;
         }
-        Ok(handle.stored().job)
+    }
+
+    /// Ends a job that nobody does. Whoever asks for that does not wait for the lease.
+    fn end_unbegun(self: &Arc<Self>, handle: &Handle) {
+        let (owner, handle) = (Arc::clone(self), handle.clone());
+        tokio::spawn(async move { owner.end_job(&handle, Err(End::Cancelled)).await });
     }
 
     async fn job(&self, account: &Account, id: &str) -> Result<Option<Stored>, Error> {
@@ -392,7 +407,7 @@ impl Owner {
             // The account may be gone already.
             return crate::account::remove(&self, &stored, &handle).await;
         }
-        let account = self.account(&stored.job.account).await?;
+        let account = self.insist(&handle, || self.account(&stored.job.account)).await?;
         let account = account.filter(|account| account.account_id == stored.account_id);
         let account = account.ok_or_else(|| End::Failed(Error::not_found()))?;
         work::run(&self, &account, stored, &handle).await
@@ -400,21 +415,18 @@ impl Owner {
 
     /// Writes down how a job ended, unless it only stopped.
     async fn end_job(&self, handle: &Handle, outcome: Result<(), End>) {
+        let stored = handle.stored();
+        let (account, id) = (&stored.job.account, &stored.job.id);
+        if self.lease.is_lost() {
+            tracing::warn!(%account, id, "a job stops here: who has the storage now goes on with it");
+            return;
+        }
         let state = match outcome {
-            Ok(()) if handle.stored().work.is_removal() => {
-                if let Err(error) = self.end_removal(handle).await {
-                    tracing::warn!(%error, "what is known of a removed account could not be removed; the next start tries again");
-                }
-                return;
-            }
+            Ok(()) if stored.work.is_removal() => return self.end_removal(handle).await,
             Ok(()) => State::Done,
             Err(End::Cancelled) => State::Cancelled,
-            Err(End::Stopped) => {
-                self.save_job(handle).await;
-                return;
-            }
+            Err(End::Stopped) => return self.save_job(handle).await,
             Err(End::Failed(error)) => {
-                let (account, id) = (handle.stored().job.account, handle.stored().job.id);
                 tracing::warn!(%account, id, %error, "a job failed");
                 handle.change(|job| {
                     let text = error.text().map_or_else(|| error.to_string(), str::to_owned);
@@ -427,23 +439,36 @@ impl Owner {
         let mut stored = handle.stored();
         stored.job.state = state;
         stored.job.ended = Some(Clock::now());
-        let (job, account_id) = (stored.job.clone(), stored.account_id);
-        if let Err(error) = self.jobs.write_down(stored).await {
-            tracing::warn!(job = job.id, %error, "the end of a job could not be written down; it begins anew at the next start");
+        let written = Waiting::decided(self, handle).insist(|| self.jobs.write_down(stored.clone()));
+        match written.await {
+            Ok(()) => {}
+            Err(End::Failed(error)) => {
+                tracing::warn!(job = id, %error, "the end of a job could not be written down; it begins anew at the next start");
+            }
+            Err(End::Stopped | End::Cancelled) => return,
         }
+        self.forget_job(handle, stored).await;
+    }
+
+    /// It has ended: it is not in memory any more, and earlier ones make room for it.
+    async fn forget_job(&self, handle: &Handle, ended: Stored) {
         let pruned = match self.lease.check() {
-            Ok(()) => store::prune(&self.jobs.state_directory, account_id, MAX_ENDED).await,
+            Ok(()) => store::prune(&self.jobs.state_directory, ended.account_id, MAX_ENDED).await,
             Err(why) => Err(why.into()),
         };
         if let Err(error) = pruned {
             tracing::warn!(%error, "jobs that ended long ago could not be removed");
         }
-        handle.change(|kept| kept.clone_from(&job));
-        self.jobs.state.lock().active.remove(&job.id);
+        handle.change(|kept| kept.clone_from(&ended.job));
+        self.jobs.state.lock().active.remove(&ended.job.id);
         handle.say_ended();
     }
 
+    /// Writes down how far a job is, where that can be done.
     async fn save_job(&self, handle: &Handle) {
+        if self.lease.check().is_err() {
+            return;
+        }
         let stored = handle.stored();
         let id = stored.job.id.clone();
         if let Err(error) = self.jobs.write_down(stored).await {

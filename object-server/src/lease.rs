@@ -9,12 +9,13 @@
 //! * **Late**: not so. Nothing is changed until it is renewed; then all goes on.
 //! * **Lost**: another server took over, or the lease was given back. For good.
 
-use std::fmt;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
-use common::Error;
+use common::{Error, Outcome};
 use parking_lot::{Condvar, Mutex};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
@@ -120,6 +121,8 @@ struct Inner {
     stage: Mutex<Stage>,
     /// It was renewed or lost, or is to be given back.
     news: Condvar,
+    /// The same for who must not block.
+    told: watch::Sender<()>,
     is_lost: watch::Sender<bool>,
     is_ended: watch::Sender<bool>,
 }
@@ -165,6 +168,7 @@ impl Lease {
             is_told: AtomicBool::new(false),
             stage: Mutex::new(Stage::Renewing),
             news: Condvar::new(),
+            told: watch::Sender::new(()),
             is_lost: watch::Sender::new(false),
             is_ended: watch::Sender::new(until == FOR_EVER),
         }))
@@ -219,6 +223,28 @@ impl Lease {
         while self.check() == Err(NotHeld::Late) && !self.0.news.wait_for(&mut stage, patience).timed_out() {}
         drop(stage);
         self.check()
+    }
+
+    /// Waits until it is held, or lost: at once, unless it is late.
+    ///
+    /// # Errors
+    /// It is lost.
+    pub(crate) async fn held(&self) -> Result<(), NotHeld> {
+        let mut told = self.0.told.subscribe();
+        loop {
+            match self.check() {
+                // The sender lives as long as this lease does; what it tells before the waiting begins is not missed.
+                Err(NotHeld::Late) => drop(told.changed().await),
+                known => return known,
+            }
+        }
+    }
+
+    /// Whether a failure comes of its being late. It says so itself, as what the journal fails with does; and while it is late,
+    /// whatever keeps it from being renewed is in the way of everything else in the storage, too.
+    pub(crate) fn explains(&self, error: &Error) -> bool {
+        matches!(error.outcome(), Outcome::Unavailable(_))
+            && (is_behind(error) || self.check() == Err(NotHeld::Late))
     }
 
     /// Whether it is lost for good.
@@ -304,7 +330,25 @@ impl Lease {
         // Who is about to wait has looked before it was so.
         drop(self.0.stage.lock());
         self.0.news.notify_all();
+        self.0.told.send_replace(());
     }
+}
+
+/// Whether a failure was caused by a lease that is not held.
+fn is_behind(error: &Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if cause.is::<NotHeld>() {
+            return true;
+        }
+        let shared = cause.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref);
+        next = match shared.or(cause.downcast_ref::<io::Error>()) {
+            // Its own source is what lies behind what it was made of.
+            Some(error) => error.get_ref().map(|made_of| made_of as _),
+            None => cause.source(),
+        };
+    }
+    false
 }
 
 impl Default for Lease {

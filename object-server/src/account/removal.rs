@@ -13,7 +13,7 @@ use common::functional::account::{Delete, Written};
 use common::{Body, Error, Outcome};
 
 use crate::engine::EngineError;
-use crate::jobs::{End, Handle, Stored, Wanted, Work};
+use crate::jobs::{End, Handle, Stored, Waiting, Wanted, Work};
 use crate::node::{AccountAttributes, State, WriteId};
 use crate::owner::{Account, Container, Owner};
 
@@ -22,9 +22,6 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// So long it is waited for the mirror before it is asked again.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Between two attempts of a step that failed.
-const RETRY: Duration = Duration::from_secs(5);
 
 impl Owner {
     pub(crate) async fn delete_account(
@@ -183,16 +180,7 @@ impl Removal<'_> {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        loop {
-            self.handle.check()?;
-            match step().await {
-                Ok(done) => return Ok(done),
-                Err(error) => {
-                    let account = &self.job.job.account;
-                    tracing::warn!(%account, %error, "a deleted account cannot be removed; it is tried again");
-                    self.handle.unless_ended(tokio::time::sleep(RETRY)).await?;
-                }
-            }
-        }
+        self.handle.check()?;
+        Waiting::in_any_case(self.owner, self.handle).insist(step).await
     }
 }

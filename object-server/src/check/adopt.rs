@@ -40,7 +40,8 @@ impl Adopting<'_> {
                 Met::Object(path, attributes) => (path, attributes),
                 Met::Directory(path, attributes) => {
                     if attributes.id == WriteId::default() {
-                        self.tell_directory(&container, &path).await?;
+                        let telling = || self.tell_directory(&container, &path);
+                        self.owner.insist(self.handle, telling).await?;
                     }
                     continue;
                 }
@@ -54,9 +55,10 @@ impl Adopting<'_> {
                 ..self.context.clone()
             };
             let pace = Pace::new(0);
-            let adopting = self
-                .owner
-                .adopt_object(self.account, &container, &path, &context, &pace);
+            let adopting = self.owner.insist(self.handle, || {
+                self.owner
+                    .adopt_object(self.account, &container, &path, &context, &pace)
+            });
             let place = format!("{}/{}", path.container, path.object);
             let found = Some(format!("{} bytes", attributes.size));
             let kind = match attributes.is_adopted() {
@@ -71,15 +73,16 @@ impl Adopting<'_> {
                         .note_failure(|| format!("{}: it changes while it is read", path.object));
                     false
                 }
-                Err(error) if matches!(error.outcome(), Outcome::TooLarge) => {
+                Err(End::Failed(error)) if matches!(error.outcome(), Outcome::TooLarge) => {
                     self.handle.note_failure(|| format!("{}: {NO_ROOM}", path.object));
                     findings.note_refused(kind, place, found, NO_ROOM);
                     continue;
                 }
-                Err(error) => {
+                Err(End::Failed(error)) => {
                     self.handle.note_failure(|| format!("{}: {error}", path.object));
                     false
                 }
+                Err(end) => return Err(end),
             };
             findings.note(kind, place, found, None, is_done);
         }

@@ -9,7 +9,7 @@ use common::name::ObjectName;
 
 use super::findings::Findings;
 use super::rows::Mirror;
-use crate::jobs::{End, Handle};
+use crate::jobs::{End, Handle, Waiting};
 use crate::mirror_feed::object_row;
 use crate::node::ObjectAttributes;
 use crate::owner::{Account, Container, NameLocks, Owner};
@@ -97,8 +97,16 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// Looks whether an object and its row really differ, while nobody changes it.
     async fn settle(&mut self, container: &Container, path: &Path) -> Result<(), End> {
+        let mut waiting = Waiting::new(self.owner, self.handle);
+        while let Err(end) = self.settle_once(container, path).await {
+            waiting.after(end).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether an object and its row really differ, while nobody changes it.
+    async fn settle_once(&mut self, container: &Container, path: &Path) -> Result<(), End> {
         let (locks, row) = self.still(container, path).await?;
         if container.is_removed() {
             return Ok(());

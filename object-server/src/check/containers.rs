@@ -9,7 +9,7 @@ use common::functional::mirror::{AccountRow, ContainerRow, Mark};
 use common::name::ContainerName;
 
 use super::compare::{ATTEMPTS, Comparison};
-use crate::jobs::End;
+use crate::jobs::{End, Waiting};
 use crate::mirror_feed::{account_row, container_row};
 
 impl Comparison<'_> {
@@ -56,6 +56,7 @@ impl Comparison<'_> {
             return Ok(());
         }
         let mut attempts = ATTEMPTS;
+        let mut waiting = Waiting::new(self.owner, self.handle);
         loop {
             self.mirror.reached().await?;
             let structure = self.account.structure.lock().await;
@@ -72,10 +73,15 @@ impl Comparison<'_> {
             let Some((_, found)) = found.filter(|(_, row)| *row != stored && !container.is_removed()) else {
                 return Ok(());
             };
-            if self.repair {
-                self.owner.retell_container(self.account, name)?;
-            }
+            let mended = match self.repair {
+                true => self.owner.retell_container(self.account, name),
+                false => Ok(()),
+            };
             drop((lock, structure));
+            if let Err(error) = mended {
+                waiting.after(error).await?;
+                continue;
+            }
             let told =
                 |row: &ContainerRow| Some(format!("made at {}, written at {}", row.created, row.timestamp));
             let (storage, found) = (told(&stored), told(&found));
@@ -91,6 +97,7 @@ impl Comparison<'_> {
             return Ok(());
         }
         let mut attempts = ATTEMPTS;
+        let mut waiting = Waiting::new(self.owner, self.handle);
         loop {
             self.mirror.reached().await?;
             let structure = self.account.structure.lock().await;
@@ -107,10 +114,15 @@ impl Comparison<'_> {
             if attributes.deleted || page.account.as_ref() == Some(&stored) {
                 return Ok(());
             }
-            if self.repair {
-                self.owner.retell_account(self.account)?;
-            }
+            let mended = match self.repair {
+                true => self.owner.retell_account(self.account),
+                false => Ok(()),
+            };
             drop(structure);
+            if let Err(error) = mended {
+                waiting.after(error).await?;
+                continue;
+            }
             let told = |row: &AccountRow| {
                 let (created, timestamp) = (row.created, row.timestamp);
                 format!("made at {created}, written at {timestamp}, {:?}", row.state)
@@ -122,8 +134,16 @@ impl Comparison<'_> {
         }
     }
 
-    /// Looks whether they really differ, while no container is made or removed.
     async fn settle_container(&mut self, name: &ContainerName) -> Result<(), End> {
+        let mut waiting = Waiting::new(self.owner, self.handle);
+        while let Err(end) = self.settle_container_once(name).await {
+            waiting.after(end).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether they really differ, while no container is made or removed.
+    async fn settle_container_once(&mut self, name: &ContainerName) -> Result<(), End> {
         self.mirror.reached().await?;
         let structure = self.account.structure.lock().await;
         let is_there = self.account.container(name).is_some();

@@ -8,7 +8,7 @@ use common::functional::object::Path;
 use common::{Clock, Error, Outcome};
 
 use super::compare::Comparison;
-use crate::jobs::End;
+use crate::jobs::{End, Waiting};
 use crate::node::ObjectAttributes;
 use crate::object::{Adopted, Pace, digest, room_for};
 use crate::owner::{Container, Owner};
@@ -97,39 +97,53 @@ impl Comparison<'_> {
         let examined = self.owner.examine(path, &pace);
         match self.handle.unless_ended(examined).await?? {
             Data::Good => {}
-            Data::Damaged(damage) => self.damaged(container, path, damage).await,
+            Data::Damaged(damage) => self.damaged(container, path, damage).await?,
             Data::Unreadable(error) => self.note(Kind::Unreadable, path, Some(error), None, false),
         }
         Ok(())
     }
 
     /// Keeps an object aside, with `repair`, whose data is not what was stored.
-    async fn damaged(&mut self, container: &Arc<Container>, path: &Path, damage: Damage) {
+    async fn damaged(&mut self, container: &Arc<Container>, path: &Path, damage: Damage) -> Result<(), End> {
         let Damage {
             stored,
             found,
             identity,
         } = damage;
         let kept_aside = match self.repair {
-            true => {
-                let quarantining = self
-                    .owner
-                    .quarantine_object(self.account, container, path, identity);
-                quarantining.await
-            }
+            true => self.keep_aside(container, path, identity).await,
             // Whether it could be.
-            false => self.owner.may_quarantine(path).await.map(|()| false),
+            false => {
+                let may_be = self.owner.may_quarantine(path).await;
+                may_be.map(|()| false).map_err(End::from)
+            }
         };
         match kept_aside {
             Ok(is_kept_aside) => self.note(Kind::Damaged, path, Some(found), Some(stored), is_kept_aside),
-            Err(error) if matches!(error.outcome(), Outcome::Disabled) => {
+            Err(End::Failed(error)) if matches!(error.outcome(), Outcome::Disabled) => {
                 let place = format!("{}/{}", path.container, path.object);
                 self.findings
                     .note_refused(Kind::Damaged, place, Some(found), SWITCHED_OFF);
             }
-            Err(error) => {
+            Err(End::Failed(error)) => {
                 self.handle.note_failure(|| format!("{}: {error}", path.object));
                 self.note(Kind::Damaged, path, Some(found), Some(stored), false);
+            }
+            Err(end) => return Err(end),
+        }
+        Ok(())
+    }
+
+    async fn keep_aside(&self, container: &Arc<Container>, path: &Path, identity: u64) -> Result<bool, End> {
+        let mut waiting = Waiting::new(self.owner, self.handle);
+        loop {
+            let quarantining = self
+                .owner
+                .quarantine_object(self.account, container, path, identity);
+            match quarantining.await {
+                // Also an attempt that failed may have kept it aside.
+                Ok(is_aside) => return Ok(is_aside || waiting.has_begun()),
+                Err(error) => waiting.after(error).await?,
             }
         }
     }
@@ -149,25 +163,30 @@ impl Comparison<'_> {
             true => {
                 let context = Context::internal("check", Clock::now());
                 let pace = Pace::new(0);
-                let adopting = self
-                    .owner
-                    .adopt_object(self.account, container, path, &context, &pace);
+                let adopting = self.owner.insist(self.handle, || {
+                    self.owner
+                        .adopt_object(self.account, container, path, &context, &pace)
+                });
                 self.handle.unless_ended(adopting).await?
             }
             // Whether it could be.
-            false => room_for(self.account, container, path, attributes).map(|()| Adopted::Changing),
+            false => {
+                let room = room_for(self.account, container, path, attributes);
+                room.map(|()| Adopted::Changing).map_err(End::from)
+            }
         };
         match adopted {
             Ok(Adopted::NotNeeded) => {}
             Ok(adopted) => self.note(kind, path, storage, None, adopted == Adopted::Done),
-            Err(error) if matches!(error.outcome(), Outcome::TooLarge) => {
+            Err(End::Failed(error)) if matches!(error.outcome(), Outcome::TooLarge) => {
                 let place = format!("{}/{}", path.container, path.object);
                 self.findings.note_refused(kind, place, storage, NO_ROOM);
             }
-            Err(error) => {
+            Err(End::Failed(error)) => {
                 self.handle.note_failure(|| format!("{}: {error}", path.object));
                 self.note(kind, path, storage, None, false);
             }
+            Err(end) => return Err(end),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use common::functional::object::Path;
 use common::quota::Limits;
 
 use super::compare::{ATTEMPTS, Comparison};
-use crate::jobs::End;
+use crate::jobs::{End, Waiting};
 use crate::mirror_feed::directory_row;
 use crate::node::DirectoryAttributes;
 use crate::owner::Container;
@@ -73,6 +73,7 @@ impl Comparison<'_> {
     /// Looks whether both really differ, while nobody makes, moves or removes directories.
     async fn settle_directory(&mut self, container: &Container, path: &Path) -> Result<(), End> {
         let mut attempts = ATTEMPTS;
+        let mut waiting = Waiting::new(self.owner, self.handle);
         loop {
             self.mirror.reached().await?;
             let lock = container.lock.exclusive().await;
@@ -93,10 +94,15 @@ impl Comparison<'_> {
             if storage == row {
                 return Ok(());
             }
-            if self.repair {
-                self.owner.retell_directory(self.account, path, explicit)?;
-            }
+            let mended = match self.repair {
+                true => self.owner.retell_directory(self.account, path, explicit),
+                false => Ok(()),
+            };
             drop(lock);
+            if let Err(error) = mended {
+                waiting.after(error).await?;
+                continue;
+            }
             let told = |row: Option<DirectoryRow>| row.map(|row| format!("made at {}", row.created));
             self.note(Kind::Directory, path, told(storage), told(row), self.repair);
             return Ok(());

@@ -13,7 +13,7 @@ use common::name::{ContainerName, ObjectName};
 use common::{Body, Clock, Error};
 use tokio::time::Instant;
 
-use crate::jobs::{End, Handle};
+use crate::jobs::{End, Handle, Waiting};
 use crate::owner::{Account, Owner};
 
 /// So long the mirror may be away or behind before a check gives up.
@@ -56,7 +56,8 @@ impl<'a> Mirror<'a> {
     /// 503 when that takes too long.
     pub(super) async fn reached(&self) -> Result<AtLeast, End> {
         let seq = self.account.last_seq();
-        let until = Instant::now() + self.patience;
+        let mut until = Instant::now() + self.patience;
+        let mut waiting = Waiting::new(self.owner, self.handle);
         loop {
             let reached = self.owner.feed.reached(self.account.account_id, seq, RETRY);
             if self.handle.unless_ended(reached).await? {
@@ -66,7 +67,18 @@ impl<'a> Mirror<'a> {
                     seq,
                 });
             }
-            self.wait(until, None).await?;
+            if let Err(end) = self.wait(until, None).await {
+                self.after(&mut waiting, end).await?;
+                until = Instant::now() + self.patience;
+            }
+        }
+    }
+
+    /// Who is hurried does not wait for the lease of the storage, without which the mirror may not hear of all.
+    async fn after(&self, waiting: &mut Waiting<'_>, end: End) -> Result<(), End> {
+        match self.patience == HURRY {
+            true => Err(end),
+            false => waiting.after(end).await,
         }
     }
 

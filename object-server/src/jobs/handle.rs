@@ -143,7 +143,18 @@ impl Handle {
         }
     }
 
-    /// The same for who knows nothing of jobs.
+    /// Whether what has to be done in any case is to go on.
+    ///
+    /// # Errors
+    /// The server ends.
+    pub(crate) fn check_stopped(&self) -> Result<(), End> {
+        match *self.0.signal.borrow() {
+            Signal::Stop => Err(End::Stopped),
+            Signal::GoOn | Signal::Cancel | Signal::Refuse => Ok(()),
+        }
+    }
+
+    /// [`check`](Self::check) for who knows nothing of jobs.
     pub(crate) fn go_on(&self) -> GoOn {
         let handle = self.clone();
         Box::new(move || {
@@ -164,6 +175,18 @@ impl Handle {
                 self.check()?;
                 Err(End::Stopped)
             }
+        }
+    }
+
+    /// Waits for something as long as the server does not end.
+    ///
+    /// # Errors
+    /// It ends.
+    pub(crate) async fn unless_stopped<T>(&self, awaited: impl Future<Output = T>) -> Result<T, End> {
+        let mut signal = self.0.signal.subscribe();
+        tokio::select! {
+            done = awaited => Ok(done),
+            _ = signal.wait_for(|signal| *signal == Signal::Stop) => Err(End::Stopped),
         }
     }
 

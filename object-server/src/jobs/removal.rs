@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use common::{Clock, Error};
 
-use super::handle::{Handle, Signal};
+use super::handle::Handle;
 use super::store::{self, Stored};
-use super::{End, Jobs, PATIENCE};
+use super::{End, Jobs, PATIENCE, Waiting};
 use crate::owner::Owner;
 
 impl Jobs {
@@ -41,8 +41,11 @@ impl Owner {
     }
 
     /// Ends a job that was taken on and cannot be begun.
-    pub(crate) async fn give_up(&self, handle: &Handle) {
-        self.end_job(handle, Err(End::Cancelled)).await;
+    pub(crate) async fn give_up(self: &Arc<Self>, handle: &Handle) {
+        self.end_unbegun(handle);
+        if self.lease.check().is_ok() {
+            handle.ended(PATIENCE).await;
+        }
     }
 
     /// Waits until the account has been kept as long as it is to be, and no other one is being removed.
@@ -57,36 +60,38 @@ impl Owner {
     }
 
     /// Ends all other jobs of the account of this one.
-    pub(crate) async fn end_other_jobs(&self, job: &Stored) {
+    pub(crate) async fn end_other_jobs(self: &Arc<Self>, job: &Stored) {
         for handle in self.jobs.active_of(job.account_id) {
             let id = handle.stored().job.id;
-            if id == job.job.id {
-                continue;
-            }
-            handle.signal(Signal::Cancel);
-            match self.jobs.withdraw(&id) {
-                true => self.end_job(&handle, Err(End::Cancelled)).await,
-                false => handle.ended(PATIENCE).await,
+            if id != job.job.id {
+                self.cancel(&handle, &id).await;
             }
         }
     }
 
     /// Ends the removal of an account: with it goes all that is known of the account, the job itself as the last.
-    pub(super) async fn end_removal(&self, handle: &Handle) -> Result<(), Error> {
+    pub(super) async fn end_removal(&self, handle: &Handle) {
         let stored = handle.stored();
-        let removed = {
-            let _nobody_writes = self.writing_down.lock().await;
-            match self.lease.check() {
-                Ok(()) => store::remove_all(&self.jobs.state_directory, &stored).await,
-                Err(why) => Err(why.into()),
+        let mut waiting = Waiting::in_any_case(self, handle);
+        let removed = loop {
+            let nobody_writes = self.writing_down.lock().await;
+            let Err(why) = self.lease.check() else {
+                break store::remove_all(&self.jobs.state_directory, &stored).await;
+            };
+            drop(nobody_writes);
+            if waiting.after(Error::from(why)).await.is_err() {
+                // The next start, or who has the storage now, does it.
+                return;
             }
         };
+        if let Err(error) = removed {
+            tracing::warn!(%error, "what is known of a removed account could not be removed; the next start tries again");
+        }
         handle.change(|job| {
             job.state = common::functional::job::State::Done;
             job.ended = Some(Clock::now());
         });
         self.jobs.state.lock().active.remove(&stored.job.id);
         handle.say_ended();
-        removed
     }
 }

@@ -18,7 +18,7 @@ pub enum JournalError {
     Busy,
     /// A write or sync failed, and nothing can be written since.
     #[error("the journal has failed: {0}")]
-    Failed(Arc<io::Error>),
+    Failed(#[source] Arc<io::Error>),
     /// It was closed.
     #[error("the journal is closed")]
     Closed,

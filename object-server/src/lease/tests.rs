@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod host;
+mod jobs;
 mod takeover;
 
 const SECOND: u64 = 1_000_000_000;

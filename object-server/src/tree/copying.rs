@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use super::look::{self, Present};
-use crate::jobs::{End, Handle, Work};
+use crate::jobs::{End, Handle, Waiting, Work};
 use crate::journal::Footprint;
 use crate::node::WriteId;
 use crate::owner::{Account, Container, Owner, Reservation, Watch};
@@ -28,6 +28,7 @@ mod attach;
 mod build;
 mod source;
 
+use attach::Attached;
 use build::Copied;
 
 /// So often all begins anew when the source changes in a way that a copy must not miss.
@@ -241,15 +242,17 @@ struct Build<'a> {
 impl Copying<'_> {
     /// `false`: the source changed in a way that the copy may have missed.
     async fn attempt(&mut self) -> Result<bool, End> {
-        let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
-        self.owner
-            .look_at_source(&self.copy, &ends, &self.context)
+        let (owner, handle) = (self.owner, self.handle);
+        let (source, destination) = (&self.copy.source, &self.copy.destination);
+        let ends = owner
+            .insist(handle, || Ends::of(owner, source, destination))
             .await?;
+        owner.look_at_source(&self.copy, &ends, &self.context).await?;
         let id = WriteId::random()?;
-        self.owner.engine.build(id).await?;
+        owner.insist(handle, || owner.engine.build(id)).await?;
         let attached = self.build_and_attach(id, &ends).await;
         match attached {
-            Ok(Some(locks)) => self.end(&ends, locks).await.map(|()| true),
+            Ok(Attached::Done(locks)) => self.end(&ends, locks).await.map(|()| true),
             // Nobody knows what became of it; the next start will.
             Err(End::Stopped) if self.copy.complete.is_some() => Err(End::Stopped),
             other => {
@@ -259,8 +262,7 @@ impl Copying<'_> {
         }
     }
 
-    /// Answers the locks that are still held; `None` as above.
-    async fn build_and_attach(&mut self, id: WriteId, ends: &Ends) -> Result<Option<Locks>, End> {
+    async fn build_and_attach(&mut self, id: WriteId, ends: &Ends) -> Result<Attached, End> {
         let replaced = self
             .owner
             .look_at_destination(&self.copy, ends, &self.context)
@@ -279,17 +281,28 @@ impl Copying<'_> {
         // What was moved before this moment is known by now.
         ends.from_container.renames().await;
         if build.watch.saw_operations() || self.copy.moves && build.watch.saw_changes() {
-            return Ok(None);
+            return Ok(Attached::SourceChanged);
         }
+        self.attach_when_possible(&build).await
+    }
+
+    /// Attaches it as soon as the mirror and the lease let that be done.
+    async fn attach_when_possible(&mut self, build: &Build<'_>) -> Result<Attached, End> {
+        let mut waiting = Waiting::new(self.owner, self.handle);
         for _ in 0..RETRIES {
             self.handle.check()?;
-            self.owner.engine.sync_build(id).await?;
-            match self.attach(&build).await {
+            self.sync(build).await?;
+            let end = match self.attach(build).await {
+                Ok(attached) => return Ok(attached),
+                Err(end) => end,
+            };
+            match waiting.after(end).await {
+                Ok(()) => {}
                 Err(End::Failed(error)) if is_temporary(&error) => {
                     tracing::debug!(%error, "a copy cannot be attached yet");
                     self.handle.unless_ended(tokio::time::sleep(RETRY)).await?;
                 }
-                done => return done,
+                Err(end) => return Err(end),
             }
         }
         Err(Error::unavailable("the mirror was away for too long", None).into())
@@ -312,11 +325,11 @@ impl Copying<'_> {
     }
 
     /// Removes the source of a move, and has the mirror come up to date.
-    async fn end(&self, ends: &Ends, locks: Locks) -> Result<(), End> {
-        if self.copy.moves {
-            self.remove_source(ends).await?;
+    async fn end(&self, ends: &Ends, locks: Option<Locks>) -> Result<(), End> {
+        match self.copy.moves {
+            true => self.remove_source(ends, locks).await?,
+            false => drop(locks),
         }
-        drop(locks);
         self.owner.reaper.wake();
         let (account_id, seq) = (ends.to.account_id, ends.to.last_seq());
         self.owner.feed.reached(account_id, seq, PATIENCE).await;
@@ -330,26 +343,39 @@ impl Copying<'_> {
         if !self.copy.moves {
             return Ok(());
         }
-        let ends = Ends::of(self.owner, &self.copy.source, &self.copy.destination).await?;
-        match self.locked_unchanged_source(&ends).await? {
-            None => Ok(()),
-            Some(locks) => self.end(&ends, locks).await,
-        }
+        let (source, destination) = (&self.copy.source, &self.copy.destination);
+        let ends = Waiting::decided(self.owner, self.handle)
+            .insist(|| Ends::of(self.owner, source, destination))
+            .await?;
+        self.end(&ends, None).await
     }
 
-    /// Writes down that it is complete, or that it is not.
-    async fn note_complete(&mut self, complete: Option<Complete>) -> Result<(), Error> {
+    /// Makes durable what was built.
+    async fn sync(&self, build: &Build<'_>) -> Result<(), End> {
+        let owner = self.owner;
+        owner
+            .insist(self.handle, || owner.engine.sync_build(build.id))
+            .await
+    }
+
+    /// That it is complete, or that it is not: to be written down with the job.
+    fn note_complete(&mut self, complete: Option<Complete>) {
         self.copy.complete = complete;
         self.handle.set_work(Work::CopyDirectory(self.copy.clone()));
-        self.owner.keep_job(self.handle).await
     }
 
     async fn give_up(&mut self, build: WriteId) -> Result<(), End> {
+        let (owner, handle) = (self.owner, self.handle);
         if self.copy.complete.is_some() {
-            self.note_complete(None).await?;
+            self.note_complete(None);
+            Waiting::decided(owner, handle)
+                .insist(|| owner.keep_job(handle))
+                .await?;
         }
-        self.owner.engine.drop_build(build).await?;
-        self.owner.reaper.wake();
+        Waiting::decided(owner, handle)
+            .insist(|| owner.engine.drop_build(build))
+            .await?;
+        owner.reaper.wake();
         Ok(())
     }
 }

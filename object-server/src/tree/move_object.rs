@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::copy_directory::shown;
 use super::copying::Ends;
 use super::look::{self, Present};
-use crate::jobs::{End, Handle, Wanted, Work};
+use crate::jobs::{End, Handle, Waiting, Wanted, Work};
 use crate::journal::Record;
 use crate::node::{ObjectAttributes, WriteId};
 use crate::owner::{Owner, record};
@@ -120,11 +120,13 @@ pub(crate) async fn run(
     for _ in 0..ATTEMPTS {
         let Some(stored) = moving.moving.stored.filter(|_| is_stored) else {
             handle.check()?;
-            moving.store().await?;
+            moving.insist_on_storing().await?;
             is_stored = true;
             continue;
         };
-        if moving.remove(stored).await? {
+        // Whoever ends it now comes too late: it is there.
+        let removing = Waiting::decided(owner, handle).insist(|| moving.remove(stored));
+        if removing.await? {
             return Ok(());
         }
         is_stored = false;
@@ -148,6 +150,16 @@ impl Moving<'_> {
         };
         let there = self.owner.engine.stat(&self.moving.destination).await?;
         Ok(there.is_some_and(|there| there.created == stored.timestamp))
+    }
+
+    async fn insist_on_storing(&mut self) -> Result<(), End> {
+        let mut waiting = Waiting::new(self.owner, self.handle);
+        loop {
+            match self.store().await {
+                Ok(()) => return Ok(()),
+                Err(end) => waiting.after(end).await?,
+            }
+        }
     }
 
     async fn store(&mut self) -> Result<(), End> {

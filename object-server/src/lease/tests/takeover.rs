@@ -1,182 +1,17 @@
 //! Two servers on machines that do not know of each other: the lock of one is given to the other, as a network file system
 //! does with that of a machine it has lost sight of.
 
-use std::io;
-use std::path::{Path as FilePath, PathBuf};
-
-use common::constraints::Constraints;
 use common::functional::object::Path;
-use common::functional::{Call, Context, ask, container, fs, object};
-use common::name::{AccountName, ContainerName, ObjectName};
-use common::service::FunctionalService;
-use common::{Body, Clock, Outcome, Properties};
-use tempfile::TempDir;
+use common::functional::{Context, ask, container, fs, object};
+use common::name::ObjectName;
+use common::{Body, Clock, Properties};
 
+use super::host::{Host, RENEWAL, Running, give_locks_away, leases, path, storage, until};
 use super::*;
 use crate::engine::EngineError;
-use crate::engine::posix::{self, Posix, Watched};
-use crate::failure_point::{Failure, FailurePoints};
-use crate::{Neighbours, ObjectServer, Settings};
-
-const RENEWAL: &str = "lease:before_renewal";
-/// Longer than a server waits between two renewals here.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A machine with a clock of its own.
-struct Host {
-    machine: Machine,
-    now: Arc<AtomicU64>,
-    points: FailurePoints,
-    watched: Watched,
-}
-
-/// A server that runs there.
-struct Running {
-    server: ObjectServer,
-    service: FunctionalService,
-    lease: Lease,
-}
-
-impl Host {
-    fn new(kernel: &str) -> Self {
-        let now = Arc::new(AtomicU64::new(SECOND));
-        let machine = Machine {
-            kernel: kernel.to_owned(),
-            clock: Ticks::Manual(Arc::clone(&now)),
-        };
-        Self {
-            machine,
-            now,
-            points: FailurePoints::new(),
-            watched: Watched::default(),
-        }
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.now.fetch_add(seconds * SECOND, Ordering::AcqRel);
-    }
-
-    fn engine(&self, root: &FilePath) -> Result<Posix, EngineError> {
-        let settings = posix::Settings {
-            failure_points: self.points.clone(),
-            // By the clock on the wall; what else takes its time goes by the machine's.
-            lease: Terms {
-                renewal: Duration::from_millis(5),
-                ..Terms::default()
-            },
-            machine: self.machine.clone(),
-            watched: self.watched.clone(),
-            ..posix::Settings::default()
-        };
-        Posix::open(root, &settings)
-    }
-
-    async fn start(&self, root: &FilePath) -> Result<Running, EngineError> {
-        let engine = self.engine(root)?;
-        let lease = engine.lease();
-        let mirror = FunctionalService::from_fn(|_| {
-            Box::pin(std::future::ready(Err(Error::unavailable("away", None))))
-        });
-        let (settings, constraints) = (Settings::default(), Arc::new(Constraints::default()));
-        let neighbours = Neighbours {
-            account_server: mirror.clone(),
-            guards: mirror,
-        };
-        let opened = ObjectServer::open_posix(engine, &settings, constraints, neighbours).await;
-        let server = opened.unwrap();
-        Ok(Running {
-            service: server.service(),
-            server,
-            lease,
-        })
-    }
-
-    /// The next renewal hangs, as it does on a machine that is cut off; or goes on.
-    async fn freeze(&self) {
-        let mut hits = self.points.hits(RENEWAL);
-        self.points.arm(RENEWAL, Failure::Wait);
-        // One that came just in between may hang, or have passed before.
-        while self.points.hits(RENEWAL) != hits {
-            self.points.disarm(RENEWAL);
-            hits = self.points.hits(RENEWAL);
-            self.points.arm(RENEWAL, Failure::Wait);
-        }
-        self.points.reached(RENEWAL, hits + 1).await;
-    }
-
-    fn thaw(&self) {
-        self.points.disarm(RENEWAL);
-    }
-
-    /// Ends as a process does: nothing is renewed from then on, and nothing given back.
-    async fn crash(&mut self, engine: Posix) {
-        self.freeze().await;
-        drop(engine);
-        self.points = FailurePoints::new();
-    }
-
-    /// Waits until a renewal that begins from now on has been made.
-    async fn renewed(&self) {
-        let hits = self.points.hits(RENEWAL);
-        self.points.reached(RENEWAL, hits + 2).await;
-    }
-}
-
-fn path(name: &str) -> Path {
-    Path {
-        account: AccountName::new("AUTH_test").unwrap(),
-        container: ContainerName::new("c").unwrap(),
-        object: ObjectName::new(name).unwrap(),
-    }
-}
+use crate::failure_point::Failure;
 
 impl Running {
-    async fn ask<C: Call>(&self, call: C, body: &'static str) -> Result<C::Answer, Error> {
-        static CLOCK: Clock = Clock::new();
-        let context = Context::internal("test", CLOCK.next());
-        Ok(ask(&self.service, call, context, Body::full(body)).await?.0)
-    }
-
-    async fn make_container(&self) -> Result<(), Error> {
-        let Path {
-            account, container, ..
-        } = path("any");
-        let put = container::Put {
-            account,
-            container,
-            storage_policy: None,
-            properties: Properties::new(),
-        };
-        self.ask(put, "").await.map(drop)
-    }
-
-    async fn put(&self, name: &str, data: &'static str) -> Result<(), Error> {
-        let put = object::Put {
-            path: path(name),
-            content_type: None,
-            content_length: None,
-            etag: None,
-            if_absent: false,
-            delete_at: None,
-            properties: Properties::new(),
-            listing: None,
-        };
-        self.ask(put, data).await.map(drop)
-    }
-
-    async fn get(&self, name: &str) -> Result<String, Error> {
-        let get = object::Get {
-            path: path(name),
-            conditions: Default::default(),
-            ranges: None,
-            open_expired: false,
-        };
-        let context = Context::internal("test", Clock::now());
-        let (_, body) = ask(&self.service, get, context, Body::empty()).await?;
-        let bytes = body.collect(1 << 20).await.unwrap();
-        Ok(String::from_utf8(bytes.to_vec()).unwrap())
-    }
-
     /// One change of every kind; what each is answered.
     async fn change_all(&self) -> Vec<Error> {
         let (path, to) = (path("old"), path("moved"));
@@ -219,39 +54,6 @@ impl Running {
         // Of the container it is said that it is not empty; as it is.
         refused.filter(|error| error.status() != 409).collect()
     }
-}
-
-/// What a network file system does with the locks of a machine that it has lost sight of.
-fn give_locks_away(root: &FilePath) {
-    for lock in ["lock", "journal/0/lock"] {
-        let lock = root.join(".stobj").join(lock);
-        std::fs::rename(&lock, lock.with_extension("lost")).unwrap();
-    }
-}
-
-async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
-    let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, waiting).await.unwrap();
-}
-
-fn leases(root: &FilePath) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root.join(".stobj/leases")).unwrap();
-    let mut leases: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    leases.sort();
-    leases
-}
-
-/// A storage with an object `old`, and who serves it.
-async fn storage(host: &Host) -> (TempDir, Running) {
-    let root = tempfile::tempdir().unwrap();
-    let running = host.start(root.path()).await.unwrap();
-    running.make_container().await.unwrap();
-    running.put("old", "old").await.unwrap();
-    (root, running)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,14 +135,8 @@ async fn cut_off_at(point: &str, is_there: bool) {
     let server = owner.server;
     let putting = tokio::spawn(async move {
         let put = object::Put {
-            path: path("cut"),
-            content_type: None,
             content_length: Some(5),
-            etag: None,
-            if_absent: false,
-            delete_at: None,
-            properties: Properties::new(),
-            listing: None,
+            ..object::Put::new(path("cut"))
         };
         let context = Context::internal("test", Clock::now());
         ask(&service, put, context, Body::full("whole")).await.map(|_| ())

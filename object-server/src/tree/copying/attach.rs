@@ -8,14 +8,22 @@ use super::super::operation::{Announced, Built, Operation};
 use super::super::rename::Rename;
 use super::super::totals::briefly;
 use super::{Build, Complete, Copying, Ends, Locks};
-use crate::jobs::End;
+use crate::jobs::{End, Waiting};
 use crate::journal::{Footprint, Position};
 use crate::owner::{Container, Renaming, record};
 use crate::tree::look;
 
+/// What came of an attempt.
+pub(super) enum Attached {
+    /// It has its place. The locks under which that was done may still be held.
+    Done(Option<Locks>),
+    /// It has not, as the copy may have missed a change of the source.
+    SourceChanged,
+}
+
 impl Copying<'_> {
-    /// Answers the locks under which it was attached; `None`: the source of a move has changed. What fails has changed nothing.
-    pub(super) async fn attach(&mut self, build: &Build<'_>) -> Result<Option<Locks>, End> {
+    /// What fails has changed nothing.
+    pub(super) async fn attach(&mut self, build: &Build<'_>) -> Result<Attached, End> {
         let Build { ends, copied, .. } = build;
         // Refusals and the mirror's coming up to date need no locks: others go on meanwhile.
         self.replaced(ends).await?;
@@ -26,12 +34,12 @@ impl Copying<'_> {
             build: build.id,
             objects: copied.footprint.objects,
             bytes: copied.footprint.bytes,
-        }))
-        .await?;
+        }));
+        self.owner.keep_job(self.handle).await?;
         let locks = self.lock_let_through(ends).await?;
         if self.copy.moves {
             if build.watch.saw_changes() {
-                return Ok(None);
+                return Ok(Attached::SourceChanged);
             }
             briefly(self.found_source(ends)).await?;
         }
@@ -39,12 +47,32 @@ impl Copying<'_> {
         let (replaced, replaces) = briefly(self.replaced(ends)).await?;
         build.reservation.hold(copied.footprint.less(replaced))?;
         let position = self.make(build, replaced, replaces).await?;
-        // It is durable in storage; without its entry the next start finds that out.
-        if let Err(error) = self.owner.journal.sync(position).await {
-            tracing::error!(%error, "the journal does not say that a copy was attached; a restart will");
-            return Err(End::Stopped);
+        match self.owner.journal.sync(position).await {
+            Ok(()) => Ok(Attached::Done(Some(locks))),
+            Err(error) => {
+                drop(locks);
+                self.acknowledged(position, error).await?;
+                Ok(Attached::Done(None))
+            }
         }
-        Ok(Some(locks))
+    }
+
+    /// It is durable in storage, and waits until the journal says so. Without that the next start finds it out.
+    async fn acknowledged(&self, position: Position, mut error: Error) -> Result<(), End> {
+        let mut waiting = Waiting::decided(self.owner, self.handle);
+        loop {
+            if let Err(end) = waiting.after(error).await {
+                tracing::error!(
+                    ?end,
+                    "the journal does not say that a copy was attached; a restart will"
+                );
+                return Err(End::Stopped);
+            }
+            match self.owner.journal.sync(position).await {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
     }
 
     /// The same locks, with the guards' word that what was asked for may be done: nothing they decide by has changed when they are

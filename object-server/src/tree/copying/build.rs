@@ -7,7 +7,7 @@ use common::name::ObjectName;
 use common::{Clock, Error, Outcome, Timestamp};
 
 use super::{ATTEMPTS, Build, Copying};
-use crate::engine::{EngineError, Revise};
+use crate::engine::Revise;
 use crate::jobs::End;
 use crate::journal::Footprint;
 use crate::node::{DirectoryAttributes, ObjectAttributes, State, WriteId};
@@ -90,8 +90,10 @@ impl Copying<'_> {
             created: self.context.timestamp,
             ..DirectoryAttributes::default()
         };
-        let made = self.owner.engine.build_directory(build.id, name, attributes);
-        Ok(made.await?)
+        let engine = &self.owner.engine;
+        self.owner
+            .insist(self.handle, || engine.build_directory(build.id, name, attributes))
+            .await
     }
 
     async fn copy_object(&self, build: &mut Build<'_>, name: &str, replaced: Footprint) -> Result<(), End> {
@@ -115,7 +117,7 @@ impl Copying<'_> {
         self.handle.advance(more.objects, more.bytes);
         let unsynced = build.copied.unsynced;
         if unsynced.objects >= SYNC_OBJECTS || unsynced.bytes >= SYNC_BYTES {
-            self.owner.engine.sync_build(build.id).await?;
+            self.sync(build).await?;
             build.copied.unsynced = Footprint::default();
         }
         Ok(())
@@ -125,23 +127,32 @@ impl Copying<'_> {
     async fn copy_whole(&self, build: &Build<'_>, name: &str) -> Result<Option<ObjectAttributes>, End> {
         let source = self.source(name)?;
         for _ in 0..ATTEMPTS {
-            let revise = revise(WriteId::random()?, self.context.timestamp);
             let copied = self
                 .owner
-                .engine
-                .copy_object(&source, build.id, name, revise, self.handle.go_on())
+                .insist(self.handle, || self.copy_once(build, &source, name))
                 .await;
             match copied {
-                Err(EngineError::NoContainer) => return Ok(None),
-                Err(EngineError::Refused(error)) => match error.outcome() {
+                Err(End::Failed(error)) => match error.outcome() {
                     Outcome::NotFound => return Ok(None),
                     Outcome::Conflict => self.adopt(build, &source).await?,
                     _ => return Err(error.into()),
                 },
-                copied => return Ok(copied?),
+                copied => return copied,
             }
         }
         Err(Error::conflict("It is being changed by other means.").into())
+    }
+
+    async fn copy_once(
+        &self,
+        build: &Build<'_>,
+        source: &Path,
+        name: &str,
+    ) -> Result<Option<ObjectAttributes>, Error> {
+        let revise = revise(WriteId::random()?, self.context.timestamp);
+        let engine = &self.owner.engine;
+        let copied = engine.copy_object(source, build.id, name, revise, self.handle.go_on());
+        Ok(copied.await?)
     }
 
     /// Takes a file in that was put there by other means: nobody knows yet what its data should be.
@@ -152,9 +163,10 @@ impl Copying<'_> {
             ..self.context.clone()
         };
         let (account, container, pace) = (&build.ends.from, &build.ends.from_container, Pace::new(0));
-        let adopting = self
-            .owner
-            .adopt_object(account, container, source, &context, &pace);
+        let adopting = self.owner.insist(self.handle, || {
+            self.owner
+                .adopt_object(account, container, source, &context, &pace)
+        });
         match self.handle.unless_ended(adopting).await?? {
             Adopted::Done | Adopted::NotNeeded | Adopted::Changing => Ok(()),
         }

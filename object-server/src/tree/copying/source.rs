@@ -5,9 +5,9 @@ use common::name::ObjectName;
 use common::{Clock, Error};
 
 use super::super::totals::briefly;
-use super::{Copying, Ends, Locks};
+use super::{Copying, Ends, Locks, RETRIES, RETRY, is_temporary};
 use crate::engine::EngineError;
-use crate::jobs::End;
+use crate::jobs::{End, Waiting};
 use crate::journal::{Footprint, Record};
 use crate::node::ObjectAttributes;
 use crate::owner::record;
@@ -28,27 +28,53 @@ impl Copying<'_> {
         Ok((present.identity(), removed))
     }
 
-    /// Takes the source out of the tree. The caller holds its container's lock.
-    pub(super) async fn remove_source(&self, ends: &Ends) -> Result<(), End> {
-        let removing = async {
-            let found = briefly(self.found_source(ends)).await?;
-            // The copy has the record of the move.
-            let record = Record {
-                id: 0,
-                ..record(&self.context, self.copy.action(), 204, 0)
+    /// Takes the source out of the tree: under the locks under which its copy was attached, or, when these are not held any more,
+    /// only if it is as its copy is. Nobody can take that back.
+    pub(super) async fn remove_source(&self, ends: &Ends, mut locks: Option<Locks>) -> Result<(), End> {
+        let mut waiting = Waiting::decided(self.owner, self.handle);
+        for _ in 0..RETRIES {
+            let held = match locks.take() {
+                Some(held) => held,
+                None => match self.locked_unchanged_source(ends).await? {
+                    Some(held) => held,
+                    None => return Ok(()),
+                },
             };
-            let position = self
-                .owner
-                .detach_locked(&ends.from, &ends.from_container, &self.copy.source, found, record)
-                .await?;
-            self.owner.journal.sync(position).await
-        };
-        let removed = removing.await;
-        removed.map_err(|error| kept(&error.to_string()).into())
+            let removed = self.detach_source(ends).await;
+            // Nobody else is kept waiting meanwhile.
+            drop(held);
+            let Err(error) = removed else {
+                return Ok(());
+            };
+            match waiting.after(error).await {
+                Ok(()) => {}
+                Err(End::Failed(error)) if is_temporary(&error) => {
+                    self.handle.unless_stopped(tokio::time::sleep(RETRY)).await?;
+                }
+                Err(End::Failed(error)) => return Err(kept(&error.to_string()).into()),
+                Err(end) => return Err(end),
+            }
+        }
+        Err(kept("it could not be removed for too long").into())
     }
 
-    /// After a restart: the locks under which the source, which is as its copy is, can be removed; `None`: it was.
-    pub(super) async fn locked_unchanged_source(&self, ends: &Ends) -> Result<Option<Locks>, End> {
+    /// The caller holds the lock of its container.
+    async fn detach_source(&self, ends: &Ends) -> Result<(), Error> {
+        let found = briefly(self.found_source(ends)).await?;
+        // The copy has the record of the move.
+        let record = Record {
+            id: 0,
+            ..record(&self.context, self.copy.action(), 204, 0)
+        };
+        let position = self
+            .owner
+            .detach_locked(&ends.from, &ends.from_container, &self.copy.source, found, record)
+            .await?;
+        self.owner.journal.sync(position).await
+    }
+
+    /// The locks under which the source, which is as its copy is, can be removed; `None`: it was.
+    async fn locked_unchanged_source(&self, ends: &Ends) -> Result<Option<Locks>, End> {
         let watch = ends.from.watch(look::node(&self.copy.source));
         ends.from_container.renames().await;
         if self.owner.present(&self.copy.source).await?.is_none() {
@@ -68,7 +94,7 @@ impl Copying<'_> {
         let (account, container) = (&ends.from.name, &ends.from_container.name);
         let mut walk = Walk::within(engine, account, container, &self.copy.source.object);
         while let Some(met) = walk.next().await? {
-            self.handle.check()?;
+            self.handle.check_stopped()?;
             let is_same = match met {
                 Met::Directory(path, _) => {
                     let copy = engine.directory(&self.copy_of(&path)?).await;
