@@ -78,6 +78,11 @@ impl Server {
         self.client().login(user, key).await
     }
 
+    /// A client of the administrator, at an account of its own.
+    pub async fn admin(&self) -> Client {
+        self.login("admin:admin", ADMIN_PASSWORD).await
+    }
+
     /// A client of `test:tester`, who administers the account `AUTH_test`.
     pub async fn tester(&self) -> Client {
         let client = self.login("test:tester", "testing").await;

@@ -1,7 +1,6 @@
 //! Accounts.
 
 use integration_tests::Server;
-use integration_tests::server::ADMIN_PASSWORD;
 
 #[tokio::test]
 async fn an_account_counts_what_is_in_it() {
@@ -72,10 +71,7 @@ async fn metadata_is_merged() {
 #[tokio::test]
 async fn account_management_is_off_by_default() {
     let server = Server::start().await;
-    let client = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_new");
+    let client = server.admin().await.at_account("AUTH_new");
     client.put("", "").await.expect(405);
     client.delete("").await.expect(405);
 }
@@ -89,10 +85,7 @@ async fn a_managed_account_is_made_and_deleted_by_an_administrator_only() {
     let tester = server.tester().await;
     tester.put("", "").await.expect(403);
     tester.delete("").await.expect(403);
-    let client = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_managed");
+    let client = server.admin().await.at_account("AUTH_managed");
     client
         .put("", "")
         .header("x-account-meta-a", "1")
@@ -115,10 +108,7 @@ async fn without_autocreate_an_account_must_be_made_first() {
     let client = server.tester().await;
     client.head("").await.expect(404);
     client.put("c", "").await.expect(404);
-    let admin = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_test");
+    let admin = server.admin().await.at_account("AUTH_test");
     admin.put("", "").await.expect(201);
     client.put("c", "").await.expect(201);
     client.head("").await.expect(204);

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::storage::until_empty;
 use integration_tests::{Client, Cluster, Server, Shape};
 use serde_json::Value;
@@ -14,7 +13,7 @@ const KEPT: &str = "[constraints]\nallow_account_management = true\n[object-serv
 const ACCOUNT: &str = "AUTH_test";
 
 async fn admin(server: &Server) -> Client {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     admin.at_account(ACCOUNT)
 }
 
@@ -70,7 +69,7 @@ async fn expect_gone(owner: &Client, admin: &Client) {
 
 /// Also to who comes from another account, or goes there.
 async fn expect_gone_to_others(server: &Server) {
-    let here = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let here = server.admin().await;
     let here = here.at_account("AUTH_admin");
     let there = here.at_account(ACCOUNT);
     here.put("e", "").await.expect_one_of(&[201, 202]);

@@ -1,7 +1,6 @@
 //! Log-in and tokens.
 
 use integration_tests::Server;
-use integration_tests::server::ADMIN_PASSWORD;
 
 #[tokio::test]
 async fn a_log_in_gives_token_and_url() {
@@ -122,10 +121,7 @@ async fn a_reseller_administrator_owns_every_account() {
     let server = Server::start().await;
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
-    let admin = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_test");
+    let admin = server.admin().await.at_account("AUTH_test");
     admin.put("c/o", "x").await.expect(201);
     client.get("c/o").await.expect(200).expect_body("x");
     admin.at_account("AUTH_.hidden").get("").await.expect(403);

@@ -8,7 +8,6 @@ use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::contents::{expect_names, fill};
 use integration_tests::job::end_of;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::storage::until_empty;
 use integration_tests::{Client, CommandLine, Server, Shape};
 use serde_json::{Value, json};
@@ -82,7 +81,7 @@ async fn programs_copy_too_and_one_record_tells_of_it() {
     let job = asked.await.expect(200).json();
     let job = end_of(&client, job["id"].as_str().unwrap()).await;
     assert_eq!(job["state"], "done");
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     until("the copy is recorded once", || async {
         let list = admin.request_at(Method::POST, "/f/record/list");
         let page = list.body(r#"{"account": "AUTH_test", "action": "fs/copy_directory"}"#);
@@ -161,7 +160,7 @@ paths = ["AUTH_test/c/d/e/secret", "AUTH_test/c/t/kept"]
     fill(&client, &["d/e/b", "f/x", "f/y"]).await;
     client.copy_directory("c/d/", "c/n/").await.expect(403);
     client.copy_directory("c/f/", "c/t/").await.expect(403);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let admin = admin.at_account("AUTH_test");
     let disable = admin.post("c/f/x").header("x-resource-state", "disable");
     disable.await.expect(202);

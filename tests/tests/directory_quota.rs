@@ -2,7 +2,6 @@
 
 use http::Method;
 use integration_tests::client::Request;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Server};
 
 fn limit(client: &Client, directory: &str, bytes: &str, count: &str) -> Request {
@@ -142,7 +141,7 @@ async fn limits_of_directories_are_shown() {
 
     // Page by page, after a start that has taken no account into memory.
     let server = server.stop().await.start().await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let mut listed = Vec::new();
     let mut from = serde_json::Value::Null;
     loop {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::Method;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Chance, Client, Server};
 use tokio::task::JoinSet;
 
@@ -162,6 +161,6 @@ async fn many_clients_never_exceed_the_limit_of_a_directory() {
 }
 
 async fn admin(server: &Server) -> Client {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     admin.at_account("AUTH_test")
 }

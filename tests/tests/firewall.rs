@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::Method;
 use integration_tests::Server;
-use integration_tests::server::ADMIN_PASSWORD;
 
 const RULES: &str = r#"
 [[filter.firewall.rules]]
@@ -38,10 +37,7 @@ async fn rules_deny_on_every_way_and_to_administrators_too() {
 
     let server = server.stop().await.setting(RULES).start().await;
     let client = server.tester().await;
-    let admin = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_test");
+    let admin = server.admin().await.at_account("AUTH_test");
     for client in [&client, &admin] {
         client.delete("archive/a").await.expect(403);
         client.put("archive/b", "new").await.expect(403);
@@ -84,7 +80,7 @@ async fn administrators_see_what_each_rule_decided() {
         .request_at(Method::POST, "/f/firewall/rules")
         .await
         .expect(403);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let rules = admin
         .request_at(Method::POST, "/f/firewall/rules")
         .await

@@ -7,7 +7,6 @@ use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::contents::{expect_names, fill};
 use integration_tests::job::{begun, end_of, show};
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::storage::until_empty;
 use integration_tests::{Client, Server};
 use tempfile::NamedTempFile;
@@ -142,7 +141,7 @@ async fn who_is_disabled_has_nothing_done_any_more() {
     let runs = begun(leaving.copy_directory("c/d/", "c/m/")).await;
     let stays = begun(client.copy_directory("c/d/", "c/m/")).await;
     let waits = begun(leaving.copy_directory("c/d/", "c/n/")).await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let disable = admin.request_at(Method::POST, "/f/user/disable");
     let disable = disable.body(r#"{"account": "test2", "name": "tester2"}"#);
     disable.await.expect(200);

@@ -15,7 +15,7 @@ fn program(client: &Client, action: &str, json: &str) -> Request {
 #[tokio::test]
 async fn an_administrator_sends_functional_requests_as_json() {
     let server = Server::start().await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let response = program(&admin, "user/put", JOE).await.expect(200);
     let response = response.expect_header("content-type", "application/json; charset=utf-8");
     assert_eq!(response.json(), serde_json::json!({"created": true}));
@@ -40,7 +40,7 @@ async fn nobody_else_does() {
 #[tokio::test]
 async fn what_makes_no_sense_is_told() {
     let server = Server::start().await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     for action in [
         "policy/fetch",
         "object/put",

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, CommandLine, Connection, Server, program};
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ const EXCEEDED: &str = "Upload exceeds quota.";
 async fn people(server: &Server) -> (Client, Client) {
     let client = server.tester().await;
     client.put("c", "").await.expect(201);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     (client, admin.at_account("AUTH_test"))
 }
 

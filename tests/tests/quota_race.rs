@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use integration_tests::mariadb::{Fault, OwnDatabase, Way};
-use integration_tests::server::{ADMIN_PASSWORD, DATABASE_SETTING};
+use integration_tests::server::DATABASE_SETTING;
 use integration_tests::{Chance, Client, Database, Server, Shape};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
@@ -331,6 +331,6 @@ fn expect_no_server(failed: JoinError) {
 
 /// Administrators are no exception.
 async fn admin(server: &Server) -> Client {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     admin.at_account("AUTH_test")
 }

@@ -7,7 +7,7 @@ use http::Method;
 use integration_tests::cluster::until;
 use integration_tests::fault::HeldDatabase;
 use integration_tests::mariadb::{Fault, OwnDatabase, Way};
-use integration_tests::server::{ADMIN_PASSWORD, DATABASE_SETTING};
+use integration_tests::server::DATABASE_SETTING;
 use integration_tests::{Client, CommandLine, Connection, Database, Server, program};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -196,7 +196,7 @@ async fn nobody_but_the_accounts_owner_reads_them() {
         .request_at(Method::POST, "/f/record/commit")
         .await
         .expect(404);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     everything(&admin).await.expect(200);
     let own = client
         .request_at(Method::POST, "/f/record/list")

@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::Method;
 use integration_tests::cluster::until;
 use integration_tests::planner::{Planner, sqlite, sqlite_steps};
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Database, Server};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -100,7 +99,7 @@ async fn check_plan_of_sqlite(connection: &mut SqliteConnection, statement: &str
 async fn a_page_of_records_is_one_range_of_one_index() {
     let mut planner = Planner::start().await;
     let server = planner.server().start().await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let statements = timeout(PATIENCE, async {
         loop {
             ask(&admin).await;

@@ -2,7 +2,6 @@
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Connection, Load, Server};
 
 const DENY: &str = "[[filter.firewall.rules]]\nname = \"no d\"\ndecision = \"deny\"\npaths = [\"AUTH_test/d\", \"AUTH_test/d/**\"]\n";
@@ -10,7 +9,7 @@ const DENY: &str = "[[filter.firewall.rules]]\nname = \"no d\"\ndecision = \"den
 const ROUNDS: usize = 4;
 
 async fn rules(server: &Server) -> serde_json::Value {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let rules = admin.request_at(Method::POST, "/f/firewall/rules");
     rules.await.expect(200).json()["rules"].clone()
 }

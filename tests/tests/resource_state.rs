@@ -18,7 +18,7 @@ use tokio::time::timeout;
 const STATE: &str = "x-resource-state";
 
 async fn admin(server: &Server) -> Client {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     admin.at_account("AUTH_test")
 }
 

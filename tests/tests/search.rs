@@ -2,7 +2,6 @@
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Server};
 use serde_json::Value;
 
@@ -125,7 +124,7 @@ async fn everybody_finds_what_they_may_list() {
         request.body(r#"{"name": "report-4"}"#)
     };
     program(&client).await.expect(403);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let page = program(&admin).await.expect(200).json();
     assert_eq!(page["results"][0]["account"], "AUTH_test");
 }
@@ -146,7 +145,7 @@ async fn a_search_shows_no_more_than_a_listing_of_what_is_off() {
     let (server, client) = store().await;
     let blue = [("meta.colour", "blue")];
     assert_eq!(found(&client, "other", &blue).await, ["other/report-4.pdf"]);
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let post = admin.at_account("AUTH_test").post("other/report-4.pdf");
     post.header("x-resource-state", "disable").await.expect(202);
     until("nobody learns its metadata", || async {
@@ -164,7 +163,7 @@ async fn what_a_rule_keeps_from_somebody_is_not_to_be_found() {
         rules.iter().map(rule).collect()
     };
     let ask = async |server: &Server, arguments: &str| -> u16 {
-        let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+        let admin = server.admin().await;
         let request = admin.request_at(Method::POST, "/f/search/find");
         request.body(arguments.to_owned()).await.status()
     };

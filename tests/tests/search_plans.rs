@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::Method;
 use integration_tests::planner::{Planner, sqlite, sqlite_steps};
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Database, Server};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection};
@@ -197,7 +196,7 @@ async fn a_search_is_one_range_of_its_index_whatever_the_statistics_say() {
     let mut planner = Planner::start().await;
     let server = planner.server().setting(SMALL_BLOCKS).start().await;
     fill(&server.tester().await).await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let statements = timeout(PATIENCE, async {
         loop {
             search(&admin).await;

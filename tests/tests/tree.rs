@@ -309,7 +309,7 @@ fn client_tree(client: &Client) -> Request {
 async fn what_is_switched_off_below_holds_the_whole_tree() {
     let (server, client) = store().await;
     fill(&client, &["d/e/off", "d/on", "f/x"]).await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let admin = admin.at_account("AUTH_test");
     let switch = async |state: &str| {
         let post = admin.post("c/d/e/off").header("x-resource-state", state);
@@ -334,10 +334,7 @@ async fn what_is_switched_off_below_holds_the_whole_tree() {
     }
     let client = server.tester().await;
     client.rename("c/d/on", "c/on").await.expect(201);
-    let admin = server
-        .login("admin:admin", ADMIN_PASSWORD)
-        .await
-        .at_account("AUTH_test");
+    let admin = server.admin().await.at_account("AUTH_test");
     let post = admin.post("c/d/e/off").header("x-resource-state", "enable");
     post.await.expect(202);
     client.rename("c/d/", "c/new/").await.expect(201);

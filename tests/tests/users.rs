@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Cluster, Server};
 use tokio::time::Instant;
 
@@ -21,10 +20,6 @@ fn program(client: &Client, action: &str, json: &str) -> Request {
 
 fn log_out(client: &Client) -> Request {
     client.request_at(Method::DELETE, "/auth/v1.0")
-}
-
-async fn admin(server: &Server) -> Client {
-    server.login("admin:admin", ADMIN_PASSWORD).await
 }
 
 /// Another token of `test:tester`.
@@ -71,7 +66,7 @@ async fn what_is_revoked_stays_void_after_a_restart() {
     at_new(&second).get("").await.expect(401);
     at_new(&first).get("").await.expect_one_of(&[200, 204]);
     let tester = r#"{"account": "test", "name": "tester"}"#;
-    program(&admin(&server).await, "user/revoke", tester)
+    program(&server.admin().await, "user/revoke", tester)
         .await
         .expect(200);
     until("the token is void", || async {
@@ -137,7 +132,7 @@ async fn a_rotation_of_keys_logs_nobody_out() {
 #[tokio::test]
 async fn users_log_in_by_email_and_are_disabled() {
     let server = Server::start().await;
-    let admin = admin(&server).await;
+    let admin = server.admin().await;
     let joe = r#"{"account": "test", "name": "joe", "password": "secret", "email": "Joe@example.org", "groups": [".admin"]}"#;
     program(&admin, "user/put", joe).await.expect(200);
     let client = server.login("joe@Example.org", "secret").await;
@@ -187,7 +182,7 @@ async fn nothing_secret_reaches_a_log() {
         .users()
         .start()
         .await;
-    let admin = admin(&server).await;
+    let admin = server.admin().await;
     let put = r#"{"account": "test", "name": "joe", "password": "sesame-one", "email": "joe@example.org"}"#;
     program(&admin, "user/put", put).await.expect(200);
     let client = server.login("test:joe", "sesame-one").await;

@@ -82,7 +82,7 @@ async fn users_are_shown_as_json() {
 #[tokio::test]
 async fn a_thousand_users_are_listed_page_by_page() {
     let server = Server::builder().start().await;
-    let client = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let client = server.admin().await;
     for number in 0..7 {
         let put = json!({"account": "many", "name": format!("u{number}"), "password": "x"});
         let request = client.request_at(Method::POST, "/f/user/put");
@@ -183,7 +183,7 @@ async fn with_file(server: &Server, name: &str) -> Client {
 #[tokio::test]
 async fn who_is_deleted_leaves_the_account_as_is_said() {
     let server = Server::start().await;
-    let root = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let root = server.admin().await;
     for (name, what, left) in [
         ("kept", "keep", 200),
         ("off", "disable", 403),

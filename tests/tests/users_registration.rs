@@ -3,7 +3,7 @@
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
-use integration_tests::server::{ADMIN_PASSWORD, Builder};
+use integration_tests::server::Builder;
 use integration_tests::{Client, Server, Shape};
 
 const BOB: &str = r#"{"email": "Bob@example.org", "name": "bob", "password": "sesame-bob"}"#;
@@ -21,7 +21,7 @@ fn register(client: &Client, json: &str) -> Request {
 }
 
 async fn listed(server: &Server) -> String {
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let list = admin.request_at(Method::POST, "/f/user/list").await.expect(200);
     list.text().to_owned()
 }
@@ -42,7 +42,7 @@ async fn who_registers_has_an_account() {
         bob.at_account("AUTH_test").get("").await.expect(403);
     }
     // The account is there, not only made by the first write.
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     let head = admin.at_account("AUTH_bob").head("").await.expect(204);
     assert!(head.find_header("x-timestamp").is_some() || head.find_header("x-account-bytes-used").is_some());
 
@@ -61,7 +61,7 @@ async fn what_is_somebody_elses_is_not_given_away() {
     let server = open().start().await;
     let client = server.client();
     // An account with files and without users.
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     admin.at_account("AUTH_left").put("c", "").await.expect(201);
     let request = |name: &str| {
         format!(r#"{{"email": "{name}@example.org", "name": "{name}", "password": "sesame-one"}}"#)
@@ -131,7 +131,7 @@ async fn registration_is_closed_unless_it_is_opened() {
         "user/remove",
         "policy/restore",
     ] {
-        let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+        let admin = server.admin().await;
         let request = admin.request_at(Method::POST, &format!("/f/{action}"));
         request.body(BOB).await.expect(404);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http::Method;
 use integration_tests::cluster::until;
-use integration_tests::server::{ADMIN_PASSWORD, Builder, DATABASE_SETTING};
+use integration_tests::server::{Builder, DATABASE_SETTING};
 use integration_tests::{Client, Database, Server};
 
 const JOE: &str = r#"{"account": "test", "name": "joe", "password": "secret", "groups": [".admin"]}"#;
@@ -16,13 +16,9 @@ async fn put_user(admin: &Client, json: &'static str) -> u16 {
     request.await.status()
 }
 
-async fn admin(server: &Server) -> Client {
-    server.login("admin:admin", ADMIN_PASSWORD).await
-}
-
 /// A user whose log-in and whose file are known to the server.
 async fn joe(server: &Server) -> Client {
-    assert_eq!(put_user(&admin(server).await, JOE).await, 200);
+    assert_eq!(put_user(&server.admin().await, JOE).await, 200);
     let joe = server.login("test:joe", "secret").await;
     joe.put("c", "").await.expect(201);
     joe.put("c/o", "hello").await.expect(201);
@@ -98,14 +94,14 @@ async fn a_server_that_starts_without_its_database_knows_who_can_log_in() {
     let refused = server
         .client()
         .request_at(Method::POST, "/f/user/put")
-        .header("x-auth-token", admin(&server).await.token())
+        .header("x-auth-token", server.admin().await.token())
         .body(ANN)
         .await
         .expect(503);
     assert!(refused.number("retry-after") > 0);
     if let Some(hidden) = hidden {
         hidden.give_back(&server.data());
-        let admin = admin(&server).await;
+        let admin = server.admin().await;
         until("the database is there again", || async {
             put_user(&admin, ANN).await == 200
         })
@@ -129,7 +125,7 @@ async fn an_emptied_database_is_filled_from_the_snapshot() {
     let server = builder.start().await;
     assert_eq!(again(&client, &server).await, 200);
     server.login("test:joe", "secret").await;
-    let admin = admin(&server).await;
+    let admin = server.admin().await;
     let list = admin.request_at(Method::POST, "/f/user/list").await.expect(200);
     assert!(list.text().contains("\"joe\""), "{list:?}");
     assert_eq!(put_user(&admin, ANN).await, 200);
@@ -142,7 +138,7 @@ async fn a_database_that_is_emptied_under_a_running_server_is_filled() {
     let client = joe(&server).await;
     let database = server.built().own_database().await;
     database.expect("it was asked for").empty().await;
-    let admin = admin(&server).await;
+    let admin = server.admin().await;
     let list = || admin.request_at(Method::POST, "/f/user/list");
     until("the users are back", || async {
         let list = list().await;
@@ -194,13 +190,13 @@ fn files_of_the_database(data: &Path) -> Vec<Option<Vec<u8>>> {
 #[tokio::test]
 async fn a_database_of_an_older_day_lets_nobody_in_again() {
     let server = Server::builder().database(Database::Sqlite).start().await;
-    assert_eq!(put_user(&admin(&server).await, ANN).await, 200);
+    assert_eq!(put_user(&server.admin().await, ANN).await, 200);
     let builder = server.stop().await;
     let data = builder.data();
     let older = files_of_the_database(&data);
     let server = builder.start().await;
     let other = r#"{"account": "test", "name": "ann", "password": "another"}"#;
-    assert_eq!(put_user(&admin(&server).await, other).await, 200);
+    assert_eq!(put_user(&server.admin().await, other).await, 200);
     let builder = server.stop().await;
     for (file, bytes) in DATABASE_FILES.iter().zip(older) {
         let file = data.join(file);
@@ -215,12 +211,12 @@ async fn a_database_of_an_older_day_lets_nobody_in_again() {
     let former = server.client().ask_for_token("test:ann", "secret").await;
     former.expect(401);
     assert!(!server.log().lines_with("lower than").is_empty());
-    assert_eq!(put_user(&admin(&server).await, JOE).await, 409);
+    assert_eq!(put_user(&server.admin().await, JOE).await, 409);
 
     // Whoever wants that day back says so.
     let builder = server.stop().await;
     fs::remove_dir_all(builder.data().join("policy")).expect("the data are ours");
     let server = builder.start().await;
     server.login("test:ann", "secret").await;
-    assert_eq!(put_user(&admin(&server).await, JOE).await, 200);
+    assert_eq!(put_user(&server.admin().await, JOE).await, 200);
 }

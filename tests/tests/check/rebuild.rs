@@ -7,7 +7,6 @@ use http::Method;
 use integration_tests::cluster::until;
 use integration_tests::fault::HeldDatabase;
 use integration_tests::mixed_load::MixedLoad;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Server};
 use serde_json::Value;
 
@@ -71,7 +70,7 @@ async fn newest_job(client: &Client) -> Value {
 async fn a_rebuild_that_is_cut_off_goes_on_after_a_restart() {
     let server = Server::start().await;
     let client = filled(&server).await;
-    let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+    let admin = server.admin().await;
     // Nothing can be written, so it has begun and cannot end.
     let held = HeldDatabase::hold(&server).await;
     let request = admin
@@ -88,10 +87,7 @@ async fn a_rebuild_that_is_cut_off_goes_on_after_a_restart() {
     let builder = server.kill().await;
     held.release().await;
     let server = builder.start().await;
-    let (client, admin) = (
-        server.tester().await,
-        server.login("admin:admin", ADMIN_PASSWORD).await,
-    );
+    let (client, admin) = (server.tester().await, server.admin().await);
     let expected = ["a", "d/e/deep", "d/f", "marker/", "new", "z"];
     until("it has ended", async || {
         assert_eq!(client.list("c").await.expect(200).entries(), expected);

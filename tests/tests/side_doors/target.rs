@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Response, Server};
 
 use crate::ways::{Effect, LEFT_BEHIND, WAYS, Way};
@@ -40,7 +39,7 @@ impl Target {
     /// The same store, started anew.
     pub(crate) async fn of(server: Server) -> Self {
         let owner = server.tester().await;
-        let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+        let admin = server.admin().await;
         Self {
             owner,
             admin: admin.at_account("AUTH_test"),

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
-use integration_tests::server::ADMIN_PASSWORD;
 use integration_tests::{Client, Response, Server};
 use serde_json::Value;
 
@@ -47,7 +46,7 @@ impl Trees {
     /// The same, started anew.
     async fn of(server: Server) -> Self {
         let owner = server.tester().await;
-        let admin = server.login("admin:admin", ADMIN_PASSWORD).await;
+        let admin = server.admin().await;
         Self {
             owner,
             admin: admin.at_account("AUTH_test"),
