@@ -23,6 +23,7 @@ pub mod response;
 pub mod server;
 pub mod storage;
 pub mod tree_worker;
+pub mod tree_workers;
 
 pub use chance::Chance;
 pub use client::Client;
@@ -36,6 +37,7 @@ pub use raw::Connection;
 pub use response::Response;
 pub use server::{Database, Server, Shape};
 pub use tree_worker::TreeWorker;
+pub use tree_workers::TreeWorkers;
 
 use md5::{Digest as _, Md5};
 

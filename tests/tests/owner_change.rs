@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use integration_tests::cluster::until;
-use integration_tests::{Chance, Client, Cluster, CommandLine, Process, TreeWorker};
+use integration_tests::tree_workers::Working;
+use integration_tests::{Chance, Client, Cluster, CommandLine, Process, TreeWorkers};
 use serde_json::Value;
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 const WORKERS: usize = 4;
@@ -28,7 +28,7 @@ struct Store {
     owner: (usize, Process),
     standby: Process,
     proxy: Process,
-    workers: Vec<TreeWorker>,
+    workers: TreeWorkers,
 }
 
 /// Waits until the process has said so.
@@ -44,10 +44,7 @@ impl Store {
         says(&standby, STANDING_BY).await;
         let proxy = cluster.start("proxy").await;
         let client = proxy.admin().await;
-        let mut workers = Vec::new();
-        for number in 0..WORKERS {
-            workers.push(TreeWorker::start(&client, number).await);
-        }
+        let workers = TreeWorkers::start(&client, WORKERS).await;
         Self {
             cluster,
             account_server,
@@ -97,32 +94,20 @@ impl Store {
     }
 
     /// Has all workers change things, for a moment so far.
-    async fn begin_work(&mut self, client: &Client, chance: &mut Chance) -> JoinSet<TreeWorker> {
-        let mut working = JoinSet::new();
-        for mut worker in self.workers.drain(..) {
-            let client = client.clone();
-            working.spawn(async move {
-                worker.work(&client).await;
-                worker
-            });
-        }
+    async fn begin_work(&mut self, client: &Client, chance: &mut Chance) -> Working {
+        let working = std::mem::take(&mut self.workers).begin(client);
         sleep(Duration::from_millis(200 + chance.below(600) as u64)).await;
         working
     }
 
     /// Ends that when there is another owner, who has all that was acknowledged.
-    async fn end_work(&mut self, mut working: JoinSet<TreeWorker>) {
+    async fn end_work(&mut self, working: Working) {
         let next = self.cluster.start("proxy").await;
         // Whoever works still, works for the new owner; and ends with the proxy, when that has answered what is under way.
         std::mem::replace(&mut self.proxy, next).end().await;
-        while let Some(worker) = working.join_next().await {
-            self.workers
-                .push(worker.expect("what a worker found wrong is told above"));
-        }
+        self.workers = working.ended().await;
         let client = self.proxy.admin().await;
-        for worker in &mut self.workers {
-            assert!(worker.settle(&client).await, "the new owner is there");
-        }
+        self.workers.settle(&client).await;
     }
 
     /// Storage, mirror and counters are one, and each change that was answered has one record.
@@ -137,20 +122,7 @@ impl Store {
             (0, &Value::from(0)),
             "{report}"
         );
-        until("every change is recorded, once", || async {
-            let recorded = recorded(&client).await;
-            let is_twice = |pair: &&[Recorded]| pair[0].0 == pair[1].0 && pair[0].1 == pair[1].1;
-            let twice = recorded.windows(2).find(is_twice);
-            assert!(twice.is_none(), "recorded twice: {twice:?}");
-            let all = self.workers.iter().flat_map(TreeWorker::acknowledged);
-            all.into_iter().all(|transaction| {
-                let of_it = recorded.partition_point(|(recorded, ..)| recorded < transaction);
-                recorded
-                    .get(of_it)
-                    .is_some_and(|(found, ..)| found == transaction)
-            })
-        })
-        .await;
+        self.workers.expect_records(&client).await;
     }
 }
 
@@ -166,30 +138,6 @@ async fn only_unavailable(client: &Client) {
     .await;
 }
 
-/// Transaction and action of a record, and what it says came of that.
-type Recorded = (String, String, u64);
-
-/// All records, in order: an account is made along with its first container.
-async fn recorded(client: &Client) -> Vec<Recorded> {
-    let mut recorded = Vec::new();
-    let mut marker = String::new();
-    loop {
-        let page = client.get("").query("records", "").query("limit", "1000");
-        let page = page.query("marker", &marker).await.expect(200).json();
-        for record in page["records"].as_array().expect("a page has records") {
-            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
-            let result = record["result"].as_u64().unwrap_or_default();
-            recorded.push((text("transaction_id"), text("action"), result));
-        }
-        match &page["next"] {
-            Value::String(next) => next.clone_into(&mut marker),
-            _ => break,
-        }
-    }
-    recorded.sort_unstable();
-    recorded
-}
-
 #[tokio::test]
 async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
     let mut chance = Chance::new(23);
@@ -203,9 +151,7 @@ async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
     let (_, owner) = store.owner;
     owner.end().await;
     only_unavailable(&client).await;
-    for worker in &mut store.workers {
-        assert!(worker.settle(&client).await, "the other one is there");
-    }
+    store.workers.settle(&client).await;
     for process in [store.proxy, store.standby, store.account_server] {
         process.end().await;
     }

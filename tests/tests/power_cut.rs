@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use integration_tests::{Chance, Disk, Process, Server, Shape, TreeWorker};
+use integration_tests::{Chance, Disk, Process, Server, Shape, TreeWorkers};
 use tokio::time::sleep;
 
 const WORKERS: usize = 4;
@@ -35,35 +35,18 @@ async fn nothing_that_was_acknowledged_is_lost() {
     let builder = Server::builder().shape(Shape::Single);
     let mut server = builder.clone().data_on(&disk).start().await;
     let client = server.tester().await;
-    let mut workers = Vec::new();
-    for number in 0..WORKERS {
-        workers.push(TreeWorker::start(&client, number).await);
-    }
+    let mut workers = TreeWorkers::start(&client, WORKERS).await;
     for _ in 0..rounds() {
         let client = server.tester().await;
-        let working: Vec<_> = workers
-            .into_iter()
-            .map(|mut worker: TreeWorker| {
-                let client = client.clone();
-                tokio::spawn(async move {
-                    worker.work(&client).await;
-                    worker
-                })
-            })
-            .collect();
+        let working = workers.begin(&client);
         sleep(Duration::from_millis(200 + chance.below(800) as u64)).await;
         disk = cut(server, &disk).await;
-        workers = Vec::new();
-        for worker in working {
-            workers.push(worker.await.expect("what a worker found wrong is told above"));
-        }
+        workers = working.ended().await;
         server = builder.clone().data_on(&disk).start().await;
         let client = server.tester().await;
-        for worker in &mut workers {
-            assert!(worker.settle(&client).await, "the server is there again");
-        }
+        workers.settle(&client).await;
     }
-    assert!(workers.iter().any(|worker| !worker.contents().is_empty()));
+    assert!(workers.objects() > 0);
 }
 
 /// What shows that the power cut is one.

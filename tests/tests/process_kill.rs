@@ -1,15 +1,11 @@
 //! Killed at any instant and at every place that has a name, a store has everything that it acknowledged, each change whole
 //! or not at all, one record of each, and nothing left behind.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use integration_tests::cluster::until;
 use integration_tests::storage::until_empty;
-use integration_tests::{Chance, Client, Cluster, Process, Server, Shape, TreeWorker};
-use serde_json::Value;
+use integration_tests::{Chance, Cluster, Process, Server, Shape, TreeWorkers};
 use tokio::time::sleep;
 
 const WORKERS: usize = 4;
@@ -48,74 +44,12 @@ fn rounds() -> usize {
     if is_long { 200 } else { 20 }
 }
 
-/// All workers at once, until nobody answers any more.
-async fn work(workers: Vec<TreeWorker>, client: &Client) -> Vec<TreeWorker> {
-    let working: Vec<_> = workers
-        .into_iter()
-        .map(|mut worker| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                worker.work(&client).await;
-                worker
-            })
-        })
-        .collect();
-    let mut ended = Vec::new();
-    for worker in working {
-        ended.push(worker.await.expect("what a worker found wrong is told above"));
-    }
-    ended
-}
-
-async fn settle(workers: &mut [TreeWorker], client: &Client) {
-    for worker in workers {
-        assert!(worker.settle(client).await, "the server is there again");
-    }
-}
-
-/// How many records there are of each action of each transaction: an account is made for its first container.
-async fn recorded(client: &Client) -> BTreeMap<(String, String), usize> {
-    let mut recorded = BTreeMap::new();
-    let mut marker = String::new();
-    loop {
-        let page = client.get("").query("records", "").query("limit", "1000");
-        let page = page.query("marker", &marker).await.expect(200).json();
-        for record in page["records"].as_array().unwrap() {
-            let text = |name: &str| record[name].as_str().unwrap().to_owned();
-            let key = (text("transaction_id"), text("action"));
-            *recorded.entry(key).or_default() += 1;
-        }
-        match &page["next"] {
-            Value::String(next) => next.clone_into(&mut marker),
-            _ => return recorded,
-        }
-    }
-}
-
-/// Each change that was answered has one record, none has two.
-async fn expect_records(workers: &[TreeWorker], client: &Client) {
-    let acknowledged: Vec<_> = workers.iter().flat_map(TreeWorker::acknowledged).collect();
-    until("every change is recorded", || async {
-        let recorded = recorded(client).await;
-        let twice: Vec<_> = recorded.iter().filter(|(_, count)| **count > 1).collect();
-        assert!(twice.is_empty(), "recorded twice: {twice:?}");
-        let transactions: BTreeSet<_> = recorded.keys().map(|(transaction, _)| transaction).collect();
-        acknowledged
-            .iter()
-            .all(|transaction| transactions.contains(transaction))
-    })
-    .await;
-}
-
 /// Kills a server of one process in each of these ways: at a place, at the hit of that number; or just so.
 async fn survives(ways: Vec<Option<(String, usize)>>) {
     let mut chance = Chance::new(7);
     let mut server = Server::builder().shape(Shape::Single).start().await;
     let client = server.tester().await;
-    let mut workers = Vec::new();
-    for number in 0..WORKERS {
-        workers.push(TreeWorker::start(&client, number).await);
-    }
+    let mut workers = TreeWorkers::start(&client, WORKERS).await;
     for way in ways {
         let armed = way
             .as_ref()
@@ -124,17 +58,17 @@ async fn survives(ways: Vec<Option<(String, usize)>>) {
         let builder = builder.failure_points(&armed);
         server = builder.clone().start().await;
         let client = server.tester().await;
-        let working = tokio::spawn(async move { work(workers, &client).await });
+        let working = workers.begin(&client);
         // Not every place is reached by what happens to be done.
         sleep(Duration::from_millis(100 + chance.below(500) as u64)).await;
         let builder = server.kill().await;
-        workers = working.await.unwrap();
+        workers = working.ended().await;
         server = builder.failure_points("").start().await;
         let client = server.tester().await;
-        settle(&mut workers, &client).await;
+        workers.settle(&client).await;
     }
     let client = server.tester().await;
-    expect_records(&workers, &client).await;
+    workers.expect_records(&client).await;
     until_empty(&server.objects(), &["temporary", "trash", "build"]).await;
 }
 
@@ -172,14 +106,11 @@ async fn each_of_three_processes_killed_at_any_instant() {
         processes.push(cluster.start(part).await);
     }
     let client = processes[PROXY].admin().await;
-    let mut workers = Vec::new();
-    for number in 0..WORKERS {
-        workers.push(TreeWorker::start(&client, number).await);
-    }
+    let mut workers = TreeWorkers::start(&client, WORKERS).await;
     for round in 0..rounds() {
         let client = processes[PROXY].admin().await;
         let victim = round % PARTS.len();
-        let working = tokio::spawn(async move { work(workers, &client).await });
+        let working = workers.begin(&client);
         sleep(Duration::from_millis(100 + chance.below(500) as u64)).await;
         processes[victim].kill().await;
         if victim != PROXY {
@@ -194,13 +125,13 @@ async fn each_of_three_processes_killed_at_any_instant() {
             assert!(processes[OBJECT_SERVER].ended().await.success());
             processes[OBJECT_SERVER] = cluster.start(PARTS[OBJECT_SERVER]).await;
         }
-        workers = working.await.unwrap();
+        workers = working.ended().await;
         processes[PROXY] = cluster.start(PARTS[PROXY]).await;
         let client = processes[PROXY].admin().await;
-        settle(&mut workers, &client).await;
+        workers.settle(&client).await;
     }
     let client = processes[PROXY].admin().await;
-    expect_records(&workers, &client).await;
+    workers.expect_records(&client).await;
     for process in processes.into_iter().rev() {
         process.end().await;
     }
