@@ -19,7 +19,7 @@ fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, Error>) {
 #[tokio::test]
 async fn nobody_waits_while_the_database_is_away() {
     let settings = Settings {
-        timeout: Period(Duration::from_millis(400)),
+        timeout: Period(Duration::from_millis(1500)),
         ..Settings::default()
     };
     let server = Server::with(settings).await;

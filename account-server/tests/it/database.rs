@@ -141,11 +141,11 @@ impl Drop for Database {
         let Self::MariaDb { announced, name } = self else {
             return;
         };
-        let (announced, text) = (announced.clone(), format!("DROP DATABASE {name}"));
+        let (announced, name) = (announced.clone(), name.clone());
         // A test has a runtime, but nobody can wait in it here.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(execute(&announced, text));
+            runtime.unwrap().block_on(drop_database(&announced, &name));
         });
         dropping.join().unwrap();
     }
@@ -153,5 +153,23 @@ impl Drop for Database {
 
 async fn execute(options: &MySqlConnectOptions, text: String) {
     let mut connection = options.connect().await.unwrap();
+    connection.execute(AssertSqlSafe(text)).await.unwrap();
+}
+
+/// The tasks of a server stand still meanwhile, which may be in a transaction that the removal would wait for. So their
+/// connections end first.
+async fn drop_database(options: &MySqlConnectOptions, name: &str) {
+    let mut connection = options.connect().await.unwrap();
+    let theirs = "SELECT id FROM information_schema.processlist WHERE db = ?";
+    let theirs: Vec<i64> = sqlx::query_scalar(theirs)
+        .bind(name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    for id in theirs {
+        // It may have ended by itself.
+        let _ended = connection.execute(AssertSqlSafe(format!("KILL {id}"))).await;
+    }
+    let text = format!("DROP DATABASE {name}");
     connection.execute(AssertSqlSafe(text)).await.unwrap();
 }
