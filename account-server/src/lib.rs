@@ -14,6 +14,7 @@ mod policy;
 mod queue;
 mod reader;
 mod records;
+mod rest;
 mod rows;
 mod search;
 mod server;

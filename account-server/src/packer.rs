@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use common::functional::mirror::{Apply, Node};
 
+use crate::rest::Rest;
 use crate::search::block::{self, Entry};
 use crate::sql::{Connection, Failure};
 use crate::table::search_block::{self, Size};
@@ -45,6 +46,7 @@ pub(crate) struct Packer {
     removed: usize,
     /// In which account, and before which block, sweeping goes on.
     sweep: (i64, i64),
+    rest: Rest,
 }
 
 /// Of an account what may have to be packed.
@@ -85,6 +87,7 @@ impl Packer {
             look: (names > 0).then_some(i64::MIN),
             removed: 0,
             sweep: (i64::MIN, 0),
+            rest: Rest::default(),
         }
     }
 
@@ -121,7 +124,9 @@ impl Packer {
 
     /// Whether there is something to do while nobody waits.
     pub(crate) fn has_work(&self) -> bool {
-        self.names > 0 && (!self.due.is_empty() || self.look.is_some() || self.is_sweeping())
+        self.names > 0
+            && self.rest.is_over()
+            && (!self.due.is_empty() || self.look.is_some() || self.is_sweeping())
     }
 
     /// Whether so much is to be packed that it is done although somebody waits.
@@ -131,7 +136,7 @@ impl Packer {
                 .get(id)
                 .is_some_and(|todo| todo.rows >= 2 * self.names)
         };
-        self.due.iter().any(is_much)
+        self.rest.is_over() && self.due.iter().any(is_much)
     }
 
     /// Two rows are swept for each that was removed, so that blocks of what is gone do not become many.
@@ -139,11 +144,19 @@ impl Packer {
         self.removed > self.names / 2
     }
 
-    /// Nothing is done until there are further changes.
-    pub(crate) fn rest(&mut self) {
-        self.due.clear();
-        self.look = None;
-        self.removed = 0;
+    /// A step failed: nothing is done for a while. What only met somebody else is tried again then; what cannot be done is
+    /// passed over until there are further changes, so that it does not keep other accounts from their turn.
+    pub(crate) fn rest(&mut self, failure: &Failure) {
+        self.rest.begin();
+        if !failure.is_contended() && self.due.pop_first().is_none() {
+            self.look = None;
+            self.removed = 0;
+        }
+    }
+
+    /// Waits for the end of that while.
+    pub(crate) async fn rested(&mut self) {
+        self.rest.over().await;
     }
 
     /// Does one step, in a transaction of its own. After a failure that is still open.

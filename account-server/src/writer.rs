@@ -145,6 +145,8 @@ impl Writer {
                 tokio::select! {
                     job = self.jobs.recv() => return job,
                     () = self.retention.due() => self.forget_records().await,
+                    () = self.reaper.rested() => {}
+                    () = self.packer.rested() => {}
                     () = tokio::time::sleep(REST) => Idle::rested(&mut self.idle).await,
                 }
             }
@@ -339,7 +341,7 @@ impl Writer {
             if failure.is_away() {
                 self.breaker.open(&failure);
             } else {
-                self.packer.rest();
+                self.packer.rest(&failure);
             }
         }
     }

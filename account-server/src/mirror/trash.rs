@@ -2,6 +2,7 @@
 //!
 //! Cascades end 15 levels deep in InnoDB and hold their locks as long as they run, so none is ever asked for one.
 
+use crate::rest::Rest;
 use crate::sql::{Connection, Failure};
 use crate::table::stobj;
 
@@ -16,6 +17,7 @@ pub(crate) struct Reaper {
     way: Vec<i64>,
     has_work: bool,
     is_fresh: bool,
+    rest: Rest,
 }
 
 impl Reaper {
@@ -25,6 +27,7 @@ impl Reaper {
             way: Vec::new(),
             has_work: true,
             is_fresh: true,
+            rest: Rest::default(),
         }
     }
 
@@ -33,9 +36,9 @@ impl Reaper {
         self.is_fresh
     }
 
-    /// Whether the trash may hold something.
+    /// Whether the trash may hold something, and it may be tried to remove it.
     pub(crate) fn has_work(&self) -> bool {
-        self.has_work
+        self.has_work && self.rest.is_over()
     }
 
     /// Something was detached.
@@ -43,10 +46,15 @@ impl Reaper {
         self.has_work = true;
     }
 
-    /// Nothing is done until something is detached again.
+    /// It could not be removed, and is let alone for a while.
     pub(crate) fn rest(&mut self) {
-        self.way.clear();
-        self.has_work = false;
+        self.is_fresh = false;
+        self.rest.begin();
+    }
+
+    /// Waits for the end of that while.
+    pub(crate) async fn rested(&mut self) {
+        self.rest.over().await;
     }
 
     /// Does one step, and answers how many rows it removed. After a failure the transaction is still open, and the way down

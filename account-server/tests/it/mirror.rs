@@ -196,6 +196,27 @@ async fn what_was_forgotten_is_removed_after_a_restart_too() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_removed_is_tried_again() {
+    let server = Server::start().await;
+    let mut owner = server.owner();
+    owner.apply([put("c", "a", 1)]).await;
+    let mut look = server.look().await;
+    let forbid = if server.is_mysql() {
+        "CREATE TRIGGER kept BEFORE DELETE ON stobj FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'kept'"
+    } else {
+        "CREATE TRIGGER kept BEFORE DELETE ON stobj BEGIN SELECT RAISE(ABORT, 'kept'); END"
+    };
+    look.execute(forbid).await;
+    owner.apply([delete_container("c")]).await;
+    // When it is the turn of this, the reaper has tried.
+    owner.apply([put("kept", "a", 1)]).await;
+    look.execute("DROP TRIGGER kept").await;
+    // Nothing else is detached meanwhile that would wake it.
+    owner.until_reaped().await;
+    assert_eq!(owner.containers(&Query::default()).await.len(), 1);
+}
+
+#[tokio::test]
 async fn directories_come_and_go_with_their_objects() {
     let server = Server::start().await;
     let mut owner = server.owner();

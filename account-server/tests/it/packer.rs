@@ -267,6 +267,27 @@ async fn new_names_of_directories_are_found_and_do_not_pile_up() {
 }
 
 #[tokio::test]
+async fn names_that_met_another_transaction_are_packed_later() {
+    let server = Server::with(of(10)).await;
+    if !server.is_mysql() {
+        // There only one transaction writes, and who waits too long counts the database as away.
+        return;
+    }
+    let mut owner = server.owner();
+    owner.apply([put_container("c")]).await;
+    let mut look = server.look().await;
+    look.execute("BEGIN").await;
+    look.execute("SELECT * FROM search_block FOR UPDATE").await;
+    owner
+        .apply((0..100).map(|number| put("c", &format!("{number:03}"), 1)))
+        .await;
+    // When it is the turn of this, packing has been tried.
+    owner.apply([put("c", "last", 1)]).await;
+    look.execute("ROLLBACK").await;
+    look.until(BLOCKS, |blocks| blocks >= 10).await;
+}
+
+#[tokio::test]
 async fn blocks_of_what_is_gone_are_removed() {
     let server = Server::with(of(10)).await;
     let mut owner = server.owner();
