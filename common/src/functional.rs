@@ -288,6 +288,29 @@ actions! {
     "check/accounts" CheckAccounts(check::Accounts) -> check::AccountPage, programs;
 }
 
+impl Action {
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Self::ObjectGet(_)
+            | Self::ObjectHead(_)
+            | Self::ContainerHead(_)
+            | Self::ContainerList(_)
+            | Self::AccountHead(_)
+            | Self::AccountList(_) => true,
+            Self::ObjectPut(_) | Self::ObjectPost(_) | Self::ObjectDelete(_) => false,
+            // Of the rarer ones the name says it.
+            other => {
+                let verb = other.name().rsplit('/').next().unwrap_or_default();
+                matches!(
+                    verb,
+                    "get" | "head" | "list" | "show" | "rules" | "fetch" | "tree" | "find" | "accounts"
+                )
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

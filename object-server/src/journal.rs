@@ -14,6 +14,7 @@ mod entry;
 mod error;
 mod frame;
 mod lock;
+mod pressure;
 mod recovery;
 mod replay;
 mod reserve;
@@ -239,7 +240,7 @@ impl Journal {
 
     /// Whether what was written from there on is little of what the log may hold.
     pub(crate) fn is_near(&self, from: Position) -> bool {
-        self.position().0.saturating_sub(from.0) < self.shared.maximum / 2
+        self.position().0.saturating_sub(from.0) < self.shared.maximum / 4
     }
 
     /// Where the next entry will be.

@@ -213,9 +213,20 @@ impl ObjectServer {
     /// Answers functional requests. When another server has taken the storage over it says so.
     pub fn service(&self) -> FunctionalService {
         let owner = Arc::clone(&self.owner);
-        FunctionalService::from_fn(move |request| match owner.lease.is_lost() {
-            true => Box::pin(std::future::ready(Err(Outcome::NotOwner.into()))),
-            false => answer(Arc::clone(&owner), request),
+        FunctionalService::from_fn(move |request| {
+            let owner = Arc::clone(&owner);
+            if owner.lease.is_lost() {
+                return Box::pin(std::future::ready(Err(Outcome::NotOwner.into())));
+            }
+            let is_change = !request.action.is_read() && !request.context.is_question;
+            match is_change.then(|| owner.journal.pause()).flatten() {
+                None => answer(owner, request),
+                // Before anything is held that others wait for.
+                Some(pause) => Box::pin(async move {
+                    tokio::time::sleep(pause).await;
+                    answer(owner, request).await
+                }),
+            }
         })
     }
 

@@ -17,7 +17,8 @@ const SECTION: &str = "object-server";
 pub struct Settings {
     /// Whether an acknowledged change survives a power cut.
     pub durability: Durability,
-    /// How large the journal may grow while the mirror is away; then changes answer 507.
+    /// How large the journal may grow while the mirror is away or behind; above half of it changes are slowed down, beyond they
+    /// answer 507.
     pub journal_size: Size,
     /// What DELETE may use of the journal beyond that.
     pub journal_reserve: Size,

@@ -66,7 +66,7 @@ struct Tells {
 
 impl RecordFilter {
     fn handle(&self, request: Request) -> BoxFuture<Reply, Error> {
-        let is_read = operation::is_read(&request.action);
+        let is_read = request.action.is_read();
         let context = &request.context;
         match is_read && (!self.reads || context.is_inner) || context.is_question {
             true => self.notice_refusal(request),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::waiters::Waiters;
 use super::{JournalError, Settings, Statistics};
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) wake: Condvar,
     /// Who waits for entries to become durable: every change does, twice.
     pub(super) waiters: Waiters,
+    /// A file is full and the next one was begun.
+    pub(super) rotated: Notify,
     /// What is waited for rarely.
     pub(super) progress: watch::Sender<Progress>,
     pub(super) maximum: u64,
@@ -100,6 +102,7 @@ impl Shared {
             }),
             wake: Condvar::new(),
             waiters: Waiters::new(end),
+            rotated: Notify::new(),
             progress: watch::Sender::new(Progress {
                 released: 0,
                 status: Status::Running,

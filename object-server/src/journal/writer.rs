@@ -156,6 +156,7 @@ impl Writer {
         self.shared.failure_points.hit("journal:after_rotate")?;
         self.segment = next;
         self.bases.push_back(base);
+        self.shared.rotated.notify_one();
         Ok(())
     }
 

@@ -42,6 +42,9 @@ impl Owner {
         context: &Context,
         pace: &Pace,
     ) -> Result<Adopted, Error> {
+        if let Some(pause) = self.journal.pause() {
+            tokio::time::sleep(pause).await;
+        }
         let identity = self.engine.identity(path).await?;
         let (Some(identity), Some((attributes, reader))) = (identity, self.engine.open(path).await?) else {
             return Ok(Adopted::NotNeeded);

@@ -1,6 +1,7 @@
 //! Writes the counters down from time to time and lets go of the journal what nobody needs any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::Error;
 use tokio::sync::watch;
@@ -9,14 +10,20 @@ use tokio::time::MissedTickBehavior;
 use super::{Account, Owner};
 use crate::checkpoint::{self, Checkpoint};
 
+/// So often counters are written down while changes hold back because the journal is large.
+const WHILE_LARGE: Duration = Duration::from_secs(5);
+
 impl Owner {
-    /// Runs until `stop` changes.
+    /// Runs until `stop` changes: after each interval, and earlier when the journal grows by a file or is large.
     pub(crate) async fn keep_checkpoints(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(self.settings.checkpoint_interval.0);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let is_large = self.journal.pause().is_some();
             tokio::select! {
                 _ = ticks.tick() => {}
+                () = tokio::time::sleep(WHILE_LARGE), if is_large => {}
+                () = self.journal.grown() => {}
                 _ = stop.changed() => return,
             }
             if let Err(error) = self.checkpoint().await {

@@ -13,6 +13,7 @@ mod faults;
 mod filling;
 mod jobs;
 mod mirror;
+mod pressure;
 mod scrubber;
 mod tree;
 mod tree_faults;

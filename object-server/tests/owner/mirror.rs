@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::functional::fs::{TreeKind, TreeNode};
 use common::functional::listing::Rollup;
@@ -24,6 +25,8 @@ pub(crate) struct Mirror(Arc<Mutex<State>>);
 struct State {
     accounts: HashMap<u64, Rows>,
     is_away: bool,
+    /// What each change and each record takes.
+    time_each: Duration,
     pages_served: u64,
     records: Vec<Record>,
     fillings: u64,
@@ -148,13 +151,31 @@ impl Mirror {
     pub(crate) fn service(&self) -> FunctionalService {
         let mirror = self.clone();
         FunctionalService::new(tower::service_fn(move |request: Request| {
+            let time = mirror.time_of(&request.action);
             let answer = mirror.answer(request.action);
-            async move { answer.map(Reply::new) }
+            async move {
+                tokio::time::sleep(time).await;
+                answer.map(Reply::new)
+            }
         }))
     }
 
     pub(crate) fn set_away(&self, is_away: bool) {
         self.0.lock().is_away = is_away;
+    }
+
+    /// Takes so long from now on for each change and each record.
+    pub(crate) fn set_slow(&self, time_each: Duration) {
+        self.0.lock().time_each = time_each;
+    }
+
+    fn time_of(&self, action: &Action) -> Duration {
+        let rows = match action {
+            Action::MirrorApply(apply) => apply.changes.len(),
+            Action::RecordCommit(commit) => commit.records.len(),
+            _ => 0,
+        };
+        self.0.lock().time_each * u32::try_from(rows).unwrap()
     }
 
     pub(crate) fn forget_everything(&self) {

@@ -48,26 +48,6 @@ pub(crate) struct Ended {
     duration: u64,
 }
 
-/// Whether an action changes nothing. Of actions that are not known here the name says it.
-pub(super) fn is_read(action: &Action) -> bool {
-    match action {
-        Action::ObjectGet(_)
-        | Action::ObjectHead(_)
-        | Action::ContainerHead(_)
-        | Action::ContainerList(_)
-        | Action::AccountHead(_)
-        | Action::AccountList(_) => true,
-        Action::ObjectPut(_) | Action::ObjectPost(_) | Action::ObjectDelete(_) => false,
-        other => {
-            let verb = other.name().rsplit('/').next().unwrap_or_default();
-            matches!(
-                verb,
-                "get" | "head" | "list" | "show" | "rules" | "fetch" | "tree" | "find" | "accounts"
-            )
-        }
-    }
-}
-
 /// The status that the client is answered with.
 pub(super) fn status_of(answer: &Answer) -> u16 {
     let made = |created| if created { 201 } else { 202 };
