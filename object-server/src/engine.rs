@@ -31,7 +31,7 @@ mod removal;
 mod repair;
 mod tree;
 
-pub use self::build::BuildEngine;
+pub use self::build::{BuildEngine, Placing};
 pub use self::removal::RemovalEngine;
 pub use self::repair::RepairEngine;
 pub use self::tree::{Directory, TreeCommitted, TreeEngine};

@@ -2,12 +2,22 @@
 //!
 //! It is known by the id it was begun under, also after a restart. Names in it are relative to it: the empty one is its own object,
 //! or itself. What is built is durable only as [`sync_build`](BuildEngine::sync_build) says; whoever goes on with a build after a restart
-//! can count on what was there at the last of these, and makes all else again.
+//! can count on what was there at the last of these, and on what was [`settled`](Placing::Settled) since, and makes all else again.
 
 use common::functional::object::Path;
 
-use super::{Directory, EngineFuture, GoOn, Revise, TreeCommitted};
+use super::{Child, Directory, EngineFuture, GoOn, Revise, TreeCommitted};
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
+
+/// When what is copied is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// With the next [`sync_build`](BuildEngine::sync_build).
+    Unsettled,
+    /// Its data and attributes before it has its name, and its name when that is answered: at every moment, also after a power
+    /// cut, that name is the old object's or the new one's, whole.
+    Settled,
+}
 
 /// The verbs of what is being built.
 pub trait BuildEngine {
@@ -41,8 +51,29 @@ pub trait BuildEngine {
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        placing: Placing,
         go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>>;
+
+    /// An object in it.
+    fn built_object<'a>(
+        &'a self,
+        build: WriteId,
+        name: &'a str,
+    ) -> EngineFuture<'a, Option<ObjectAttributes>>;
+
+    /// Takes an object out of it, durably.
+    fn remove_built_object<'a>(&'a self, build: WriteId, name: &'a str) -> EngineFuture<'a, ()>;
+
+    /// Leaves in a directory of it only these children, sorted, and all that lies below those that are directories; durably. The
+    /// directory itself stays explicit only where that is said. Nothing is to be done where there is no such directory.
+    fn trim_build<'a>(
+        &'a self,
+        build: WriteId,
+        directory: &'a str,
+        kept: Vec<Child>,
+        is_explicit: bool,
+    ) -> EngineFuture<'a, ()>;
 
     /// Makes durable all that was built so far. It takes its time, and belongs before the locks that
     /// [`attach`](Self::attach) needs: what is durable already costs nothing there.

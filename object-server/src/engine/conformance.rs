@@ -114,6 +114,8 @@ async fn of_the_tree(engine: ArcEngine) {
             what_is_built_is_seen_when_it_is_attached,
             what_is_attached_replaces,
             builds_are_dropped,
+            what_is_built_is_found_replaced_and_removed,
+            of_a_build_only_what_is_kept_stays,
             copies_are_refused_or_have_no_source,
             copies_are_whole,
         }

@@ -64,6 +64,7 @@ mod temporary;
 mod tests;
 mod trash;
 mod tree;
+mod trim;
 mod trouble;
 mod unseen;
 

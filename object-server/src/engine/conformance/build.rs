@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::ground::{Ground, properties, told_of_tree};
-use crate::engine::{EngineError, GoOn, Revise};
+use crate::engine::{Child, EngineError, GoOn, Placing, Revise};
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
 
 fn id() -> WriteId {
@@ -27,10 +27,20 @@ async fn begin(ground: &Ground) -> WriteId {
 }
 
 async fn copy(ground: &Ground, from: &str, build: WriteId, name: &str) -> Option<ObjectAttributes> {
+    place(ground, from, build, name, Placing::Unsettled).await
+}
+
+async fn place(
+    ground: &Ground,
+    from: &str,
+    build: WriteId,
+    name: &str,
+    placing: Placing,
+) -> Option<ObjectAttributes> {
     let path = ground.path(from);
     let copied = ground
         .engine
-        .copy_object(&path, build, name, written_by(WriteId(77)), on())
+        .copy_object(&path, build, name, written_by(WriteId(77)), placing, on())
         .await;
     copied.unwrap_or_else(|error| panic!("{from:?} cannot be copied: {error:?}"))
 }
@@ -170,7 +180,14 @@ pub(super) async fn builds_are_dropped(ground: &Ground) {
     assert!(!attach(ground, build, "e/").await);
     let late = ground
         .engine
-        .copy_object(&ground.path("d/x"), build, "x", written_by(id()), on())
+        .copy_object(
+            &ground.path("d/x"),
+            build,
+            "x",
+            written_by(id()),
+            Placing::Unsettled,
+            on(),
+        )
         .await;
     assert!(matches!(late, Err(EngineError::Refused(_))), "{late:?}");
     assert_eq!(ground.names().await, ["d/x"]);
@@ -185,7 +202,7 @@ pub(super) async fn copies_are_refused_or_have_no_source(ground: &Ground) {
     let refuse: Revise = Box::new(|_| Err(common::Error::forbidden()));
     let refused = ground
         .engine
-        .copy_object(&ground.path("d/x"), build, "x", refuse, on())
+        .copy_object(&ground.path("d/x"), build, "x", refuse, Placing::Unsettled, on())
         .await;
     assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
     assert!(!attach(ground, build, "e/").await, "nothing was built");
@@ -195,6 +212,113 @@ pub(super) async fn copies_are_refused_or_have_no_source(ground: &Ground) {
     let attached = ground.engine.attach(build, &away, id(), told_of_tree().1).await;
     assert!(matches!(attached, Err(EngineError::NoContainer)), "{attached:?}");
     ground.engine.drop_build(build).await.expect("it can be dropped");
+}
+
+/// As whoever goes on after a restart looks at it.
+async fn built(ground: &Ground, build: WriteId, name: &str) -> Option<ObjectAttributes> {
+    let found = ground.engine.built_object(build, name).await;
+    found.unwrap_or_else(|error| panic!("{name:?} cannot be looked at: {error:?}"))
+}
+
+pub(super) async fn what_is_built_is_found_replaced_and_removed(ground: &Ground) {
+    let names = ["x", "", "e/f/y", "//z", "x/beside"];
+    for name in names {
+        ground.put(&format!("d/{name}"), name.as_bytes()).await;
+    }
+    let mut attributes = super::ground::attributes(b"large");
+    attributes.properties = properties(70_000);
+    ground.put_with("d/large", b"large", attributes).await;
+    let build = begin(ground).await;
+    assert_eq!(built(ground, build, "x").await, None);
+    for name in names.into_iter().chain(["large"]) {
+        let copied = copy(ground, &format!("d/{name}"), build, name).await;
+        assert!(copied.is_some(), "{name:?}");
+        assert_eq!(built(ground, build, name).await, copied, "{name:?}");
+    }
+    for name in ["e", "e/", "e/f/", "no", "x/", "no/x"] {
+        assert_eq!(built(ground, build, name).await, None, "{name:?}");
+    }
+    ground.put("d/x", b"newer").await;
+    for (from, name) in [("d/x", "x"), ("d/x", "large"), ("d/large", "e/g/new")] {
+        let copied = place(ground, from, build, name, Placing::Settled).await;
+        assert!(copied.is_some(), "{name:?}");
+        assert_eq!(built(ground, build, name).await, copied, "{name:?}");
+    }
+    for name in ["", "e/f/y", "//z", "//z", "no", "x/beside"] {
+        let removed = ground.engine.remove_built_object(build, name).await;
+        removed.unwrap_or_else(|error| panic!("{name:?} cannot be removed: {error:?}"));
+        assert_eq!(built(ground, build, name).await, None, "{name:?}");
+    }
+    assert!(attach(ground, build, "e/").await);
+    ground.expect("e/x", Some(b"newer")).await;
+    ground.expect("e/large", Some(b"newer")).await;
+    ground.expect("e/e/g/new", Some(b"large")).await;
+    let names = ground.names().await;
+    let copied: Vec<_> = names.iter().filter(|name| name.starts_with("e/")).collect();
+    assert_eq!(copied, ["e/e/g/new", "e/large", "e/x"]);
+    assert_eq!(ground.directory("e/e/f/").await, None);
+    assert_eq!(built(ground, build, "x").await, None, "it is not built any more");
+}
+
+pub(super) async fn of_a_build_only_what_is_kept_stays(ground: &Ground) {
+    ground.put("d/x", b"x").await;
+    let build = begin(ground).await;
+    for name in [
+        "a", "b", "b/", "b/x", "c/", "c/x", "d/", "e/x", "f/x", "f", "g/h/x", "g/i", "g/j",
+    ] {
+        assert!(copy(ground, "d/x", build, name).await.is_some(), "{name:?}");
+    }
+    let explicit = DirectoryAttributes {
+        id: id(),
+        ..DirectoryAttributes::default()
+    };
+    for name in ["", "e/", "g/", "k/", "l/"] {
+        let made = ground.engine.build_directory(build, name, explicit).await;
+        made.unwrap_or_else(|error| panic!("{name:?} cannot be made: {error:?}"));
+    }
+    let child = |(segment, is_object): (&str, bool)| Child {
+        segment: segment.to_owned(),
+        is_object,
+    };
+    let top = [
+        ("b", true),
+        ("b/", true),
+        ("c/", false),
+        ("e/", false),
+        ("f/", false),
+        ("g/", false),
+        ("k/", false),
+        ("never", true),
+    ];
+    for _ in 0..2 {
+        for (directory, kept, is_explicit) in [
+            ("", &top[..], true),
+            ("g/", &[("i", true)], false),
+            ("no/", &[], true),
+            ("k/", &[], true),
+        ] {
+            let kept = kept.iter().copied().map(child).collect();
+            let trimmed = ground
+                .engine
+                .trim_build(build, directory, kept, is_explicit)
+                .await;
+            trimmed.unwrap_or_else(|error| panic!("{directory:?} cannot be trimmed: {error:?}"));
+        }
+    }
+    assert!(attach(ground, build, "n/").await);
+    let names = ground.names().await;
+    let copied: Vec<_> = names.iter().filter_map(|name| name.strip_prefix("n/")).collect();
+    assert_eq!(copied, ["b", "b/", "b/x", "c/x", "e/x", "f/x", "g/i"]);
+    for (name, expected) in [
+        ("", Some(explicit)),
+        ("e/", Some(explicit)),
+        ("g/", None),
+        ("k/", Some(explicit)),
+        ("l/", None),
+    ] {
+        let found = ground.directory(&format!("n/{name}")).await;
+        assert_eq!(found.and_then(|found| found.explicit), expected, "{name:?}");
+    }
 }
 
 /// What changes while it is copied is whole, old or new.

@@ -7,8 +7,8 @@ use super::container::{Container, next_identity};
 use super::object::Object;
 use super::{Contents, Memory};
 use crate::engine::{
-    BuildEngine, Changed, Committed, Directory, EngineError, EngineFuture, GoOn, RepairEngine, Revise,
-    TreeCommitted,
+    BuildEngine, Changed, Child, Committed, Directory, EngineError, EngineFuture, GoOn, Placing,
+    RepairEngine, Revise, TreeCommitted,
 };
 use crate::node::{ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId};
 
@@ -76,6 +76,7 @@ impl BuildEngine for Memory {
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        _placing: Placing,
         go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
         Box::pin(async move {
@@ -94,6 +95,57 @@ impl BuildEngine for Memory {
             };
             unseen.objects.insert(format!("{TOP}{name}").into(), copy);
             Ok(Some(attributes))
+        })
+    }
+
+    fn built_object<'a>(
+        &'a self,
+        build: WriteId,
+        name: &'a str,
+    ) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async move {
+            let contents = self.0.lock();
+            let object = contents.builds.get(&build).and_then(|unseen| {
+                let name = format!("{TOP}{name}");
+                unseen.objects.get(name.as_str())
+            });
+            Ok(object.map(|object| object.attributes.clone()))
+        })
+    }
+
+    fn remove_built_object<'a>(&'a self, build: WriteId, name: &'a str) -> EngineFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(unseen) = self.0.lock().builds.get_mut(&build) {
+                unseen.remove(&format!("{TOP}{name}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn trim_build<'a>(
+        &'a self,
+        build: WriteId,
+        directory: &'a str,
+        kept: Vec<Child>,
+        is_explicit: bool,
+    ) -> EngineFuture<'a, ()> {
+        Box::pin(async move {
+            let mut contents = self.0.lock();
+            let unseen = contents.builds.get_mut(&build).ok_or_else(no_build)?;
+            let directory = format!("{TOP}{directory}");
+            if !is_explicit {
+                unseen.make_implicit(&directory);
+            }
+            for child in unseen.children(&directory) {
+                let name = format!("{directory}{}", child.segment);
+                let kept = kept.iter().find(|kept| kept.segment == child.segment);
+                if kept.is_none() && name.ends_with('/') {
+                    drop(unseen.take(&name));
+                } else if child.is_object && !kept.is_some_and(|kept| kept.is_object) {
+                    unseen.remove(&name);
+                }
+            }
+            Ok(())
         })
     }
 

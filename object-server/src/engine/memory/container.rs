@@ -105,6 +105,13 @@ impl Container {
         known.explicit = Some(attributes);
     }
 
+    /// A directory that stays only as long as something lies in it.
+    pub(super) fn make_implicit(&mut self, name: &str) {
+        if let Some(known) = self.directories.get_mut(name) {
+            known.explicit = None;
+        }
+    }
+
     pub(super) fn remove_directory(&mut self, name: &str) {
         self.directories.remove(name);
         self.prune(name);

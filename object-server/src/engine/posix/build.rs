@@ -23,11 +23,11 @@ use super::spot::{Spot, identity};
 use super::store::Store;
 use super::temporary::Temporary;
 use super::trouble::Trouble;
-use crate::engine::{Directory, EngineError, GoOn, Revise, TreeCommitted};
+use crate::engine::{Directory, EngineError, GoOn, Placing, Revise, TreeCommitted};
 use crate::node::{self, DirectoryAttributes, ObjectAttributes, WriteId};
 
 /// The directory that is built, in the one that bears the id.
-const TOP: &str = "t";
+pub(super) const TOP: &str = "t";
 
 /// Counts the changes of what is being built, and those that are durable. What is not here is not durable.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Builds {
         self.0.lock().get(&build).map_or(0, |counts| counts.made)
     }
 
-    fn note(&self, build: WriteId) {
+    pub(super) fn note(&self, build: WriteId) {
         self.0.lock().entry(build).or_default().made += 1;
     }
 
@@ -69,12 +69,12 @@ fn build_name(build: WriteId) -> String {
     format!("{:016x}", build.0)
 }
 
-fn no_build() -> EngineError {
+pub(super) fn no_build() -> EngineError {
     Error::not_found().into()
 }
 
 /// The name of an object in what holds the directory.
-fn within(name: &str) -> Result<ObjectName, EngineError> {
+pub(super) fn within(name: &str) -> Result<ObjectName, EngineError> {
     ObjectName::new(format!("{TOP}/{name}")).map_err(|error| Error::bad_request(error.to_string()).into())
 }
 
@@ -123,7 +123,8 @@ impl Store {
         })))
     }
 
-    fn holder(&self, build: WriteId) -> Result<Option<Arc<Container>>, Errno> {
+    /// What holds the directory.
+    pub(super) fn holder(&self, build: WriteId) -> Result<Option<Arc<Container>>, Errno> {
         let name = build_name(build);
         let directory = confine::existing_directory(self.build(), &name, Wait::Allowed)?;
         Ok(directory.map(|directory| {
@@ -164,6 +165,7 @@ impl Store {
         build: WriteId,
         name: &str,
         revise: Revise,
+        placing: Placing,
         go_on: &GoOn,
     ) -> Result<Option<ObjectAttributes>, EngineError> {
         let holder = self.holder(build)?.ok_or_else(no_build)?;
@@ -175,31 +177,44 @@ impl Store {
             return Ok(None);
         };
         let mut attributes = revise(&source)?;
-        self.give_attributes(&mut copy, &mut attributes)?;
+        match placing {
+            Placing::Unsettled => self.give_attributes(&mut copy, &mut attributes)?,
+            Placing::Settled => self.seal(&mut copy, &mut attributes)?,
+        }
         self.pass("build:before_place")?;
-        let path = Path {
-            object,
-            ..from.clone()
-        };
-        self.place_copy(&path, &holder, copy)?;
+        self.place_copy(&object, &holder, copy, placing)?;
         self.builds().note(build);
         Ok(Some(attributes))
     }
 
-    fn place_copy(&self, path: &Path, holder: &Container, mut copy: Temporary) -> Result<(), Trouble> {
-        let place = Place::of(&path.object);
+    fn place_copy(
+        &self,
+        name: &ObjectName,
+        holder: &Container,
+        mut copy: Temporary,
+        placing: Placing,
+    ) -> Result<(), Trouble> {
+        let place = Place::of(name);
         let parent = self.make_directories(holder, place.parent())?;
         let mut sync = SyncSet::default();
         {
             let _stripe = self.stripes().lock(&holder.path, place.stripe());
-            let present = self.present(path, &parent, &place)?;
+            let present = self.present(name, &parent, &place)?;
             let target = self.target(holder, &place, &parent, &present)?;
             let directory: &OwnedFd = target.directory.as_ref().unwrap_or(&parent);
             copy.place(directory, &target.last, target.replaces)?;
             self.took_its_place(&parent, &place, &present, target, &mut sync)?;
         }
-        sync.only_garbage(self);
-        Ok(())
+        match placing {
+            Placing::Unsettled => {
+                sync.only_garbage(self);
+                Ok(())
+            }
+            Placing::Settled => {
+                sync.open(parent);
+                sync.finish(self, &holder.below_root(place.parent()))
+            }
+        }
     }
 
     /// Makes durable all that was built.
@@ -210,6 +225,7 @@ impl Store {
             self.pass("build:before_sync")?;
             // One call for all, instead of two for each file.
             rustix::fs::syncfs(self.root())?;
+            self.pass("build:after_sync")?;
         }
         self.fresh().remove_below(&holder.path);
         self.builds().are_durable(build, made);

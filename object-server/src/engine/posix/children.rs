@@ -25,11 +25,15 @@ impl Store {
         };
         let path = place::directory(directory);
         let base = confine::existing_directory(&container.directory, &path, Wait::Allowed)?;
-        let Some(base) = base else { return Ok(Vec::new()) };
+        base.map_or_else(|| Ok(Vec::new()), |base| self.children_of(&base))
+    }
+
+    /// What lies directly in an open directory, in byte order.
+    pub(super) fn children_of(&self, base: &OwnedFd) -> Result<Vec<Child>, EngineError> {
         let mut children = Vec::new();
         let mut pending = vec![String::new()];
         while let Some(chunk) = pending.pop() {
-            let Some(directory) = confine::existing_directory(&base, &chunk, Wait::Allowed)? else {
+            let Some(directory) = confine::existing_directory(base, &chunk, Wait::Allowed)? else {
                 continue;
             };
             for (entry, kind) in entries(&directory)? {

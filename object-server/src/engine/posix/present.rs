@@ -1,6 +1,6 @@
 //! What a change finds in its place.
 
-use common::functional::object::Path;
+use common::name::ObjectName;
 use rustix::fd::OwnedFd;
 
 use super::attribute::{OverflowId, Read};
@@ -61,14 +61,17 @@ impl Present {
 
 impl Store {
     /// What stands at an object's places, for one who holds its stripe.
-    pub(super) fn present(&self, path: &Path, parent: &OwnedFd, place: &Place) -> Result<Present, Trouble> {
+    pub(super) fn present(
+        &self,
+        name: &ObjectName,
+        parent: &OwnedFd,
+        place: &Place,
+    ) -> Result<Present, Trouble> {
         let slot = |last: &str| -> Result<Slot, Trouble> {
             Ok(match confine::node(parent, last, Wait::Allowed)? {
                 Node::Absent => Slot::Absent,
                 Node::Other => Slot::Other,
-                Node::File(file, stat) => {
-                    Slot::File(self.read_object(&path.object, &file, &stat, Wait::Allowed)?)
-                }
+                Node::File(file, stat) => Slot::File(self.read_object(name, &file, &stat, Wait::Allowed)?),
             })
         };
         Ok(Present {

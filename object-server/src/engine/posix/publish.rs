@@ -106,7 +106,7 @@ impl Store {
         let parent = self.make_directories(container, place.parent())?;
         self.pass("publish:before_lock")?;
         let _stripe = self.stripes().lock(&container.path, place.stripe());
-        let present = self.present(path, &parent, place)?;
+        let present = self.present(&path.object, &parent, place)?;
         // Asked once: what a later turn finds is what the earlier one left.
         if old.is_none() {
             publication
@@ -243,7 +243,7 @@ impl Store {
         let mut chunk_path = None;
         let old = {
             let _stripe = self.stripes().lock(&container.path, place.stripe());
-            let present = self.present(path, &parent, &place)?;
+            let present = self.present(&path.object, &parent, &place)?;
             let Some(old) = present.attributes().cloned() else {
                 return Ok(None);
             };

@@ -36,7 +36,7 @@ impl Store {
         let mut emptied = place.parent().to_owned();
         let old = {
             let _stripe = self.stripes().lock(&container.path, place.stripe());
-            let present = self.present(path, &parent, &place)?;
+            let present = self.present(&path.object, &parent, &place)?;
             let file = self.find_file(&container, &place)?;
             let is_it = file.as_ref().map(identity).transpose()? == Some(known);
             let Some(old) = present.attributes().filter(|_| is_it).cloned() else {

@@ -226,8 +226,8 @@ impl Store {
         let to_parent = self.make_directories(to_container, to_place.parent())?;
         let from_parent = confine::directory(&from_container.directory, from_place.parent(), Wait::Allowed)?;
         // Only now, as it may have stood in the way of a parent of its new name.
-        let source = self.present(from, &from_parent, from_place)?;
-        let present = self.present(to, &to_parent, to_place)?;
+        let source = self.present(&from.object, &from_parent, from_place)?;
+        let present = self.present(&to.object, &to_parent, to_place)?;
         let target = self.target(to_container, to_place, &to_parent, &present)?;
         SyncSet::before_rename(
             self,

@@ -66,7 +66,7 @@ impl Store {
         if is_done {
             let place = Place::of(&to.object);
             if let Some(parent) = to_spot.open()? {
-                let present = self.present(to, &parent, &place)?;
+                let present = self.present(&to.object, &parent, &place)?;
                 if present.plain.is_file() && present.escaped.is_file() {
                     self.unlink_escaped(&parent, &place, &mut sync)?;
                 }

@@ -4,7 +4,8 @@ use common::functional::object::Path;
 
 use super::Posix;
 use crate::engine::{
-    BuildEngine, Changed, Committed, Directory, EngineFuture, GoOn, RepairEngine, Revise, TreeCommitted,
+    BuildEngine, Changed, Child, Committed, Directory, EngineFuture, GoOn, Placing, RepairEngine, Revise,
+    TreeCommitted,
 };
 use crate::node::{DirectoryAttributes, ObjectAttributes, WriteId};
 
@@ -37,10 +38,36 @@ impl BuildEngine for Posix {
         build: WriteId,
         name: &'a str,
         revise: Revise,
+        placing: Placing,
         go_on: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
         let (from, name) = (from.clone(), name.to_owned());
-        Box::pin(self.job(move |store| store.copy_object(&from, build, &name, revise, &go_on)))
+        Box::pin(self.job(move |store| store.copy_object(&from, build, &name, revise, placing, &go_on)))
+    }
+
+    fn built_object<'a>(
+        &'a self,
+        build: WriteId,
+        name: &'a str,
+    ) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        let name = name.to_owned();
+        Box::pin(self.job(move |store| store.find_built(build, &name)))
+    }
+
+    fn remove_built_object<'a>(&'a self, build: WriteId, name: &'a str) -> EngineFuture<'a, ()> {
+        let name = name.to_owned();
+        Box::pin(self.job(move |store| store.remove_built(build, &name)))
+    }
+
+    fn trim_build<'a>(
+        &'a self,
+        build: WriteId,
+        directory: &'a str,
+        kept: Vec<Child>,
+        is_explicit: bool,
+    ) -> EngineFuture<'a, ()> {
+        let directory = directory.to_owned();
+        Box::pin(self.job(move |store| store.trim_build(build, &directory, &kept, is_explicit)))
     }
 
     fn sync_build(&self, build: WriteId) -> EngineFuture<'_, ()> {

@@ -7,7 +7,7 @@ use common::name::ObjectName;
 use common::{Clock, Error, Outcome, Timestamp};
 
 use super::{ATTEMPTS, Build, Copying};
-use crate::engine::Revise;
+use crate::engine::{Placing, Revise};
 use crate::jobs::End;
 use crate::journal::Footprint;
 use crate::node::{DirectoryAttributes, ObjectAttributes, State, WriteId};
@@ -150,8 +150,8 @@ impl Copying<'_> {
         name: &str,
     ) -> Result<Option<ObjectAttributes>, Error> {
         let revise = revise(WriteId::random()?, self.context.timestamp);
-        let engine = &self.owner.engine;
-        let copied = engine.copy_object(source, build.id, name, revise, self.handle.go_on());
+        let (engine, go_on) = (&self.owner.engine, self.handle.go_on());
+        let copied = engine.copy_object(source, build.id, name, revise, Placing::Unsettled, go_on);
         Ok(copied.await?)
     }
 

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use crate::engine::{
     BuildEngine, Capabilities, Changed, Child, Committed, Decide, Directory, Engine, EngineError,
-    EngineFuture, GoOn, Reader, RemovalEngine, RepairEngine, Revise, Stage, TreeCommitted, TreeEngine,
-    Unsynced,
+    EngineFuture, GoOn, Placing, Reader, RemovalEngine, RepairEngine, Revise, Stage, TreeCommitted,
+    TreeEngine, Unsynced,
 };
 use crate::node::{
     AccountAttributes, ContainerAttributes, DirectoryAttributes, ObjectAttributes, State, WriteId,
@@ -262,8 +262,21 @@ impl BuildEngine for Fake {
         _: WriteId,
         _: &'a str,
         _: Revise,
+        _: Placing,
         _: GoOn,
     ) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async { unused() })
+    }
+
+    fn built_object<'a>(&'a self, _: WriteId, _: &'a str) -> EngineFuture<'a, Option<ObjectAttributes>> {
+        Box::pin(async { unused() })
+    }
+
+    fn remove_built_object<'a>(&'a self, _: WriteId, _: &'a str) -> EngineFuture<'a, ()> {
+        Box::pin(async { unused() })
+    }
+
+    fn trim_build<'a>(&'a self, _: WriteId, _: &'a str, _: Vec<Child>, _: bool) -> EngineFuture<'a, ()> {
         Box::pin(async { unused() })
     }
 

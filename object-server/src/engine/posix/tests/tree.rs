@@ -8,11 +8,11 @@ use std::io::ErrorKind;
 
 use super::*;
 use crate::engine::conformance::properties;
-use crate::engine::{BuildEngine as _, RepairEngine as _, TreeEngine as _};
+use crate::engine::{BuildEngine as _, Placing, RepairEngine as _, TreeEngine as _};
 use crate::failure_point::{Failure, FailurePoints};
 use crate::node::{DirectoryAttributes, WriteId};
 
-const POINTS: [&str; 24] = [
+const POINTS: [&str; 26] = [
     "directory:before_rename",
     "directory:before_write",
     "directory:after",
@@ -33,6 +33,8 @@ const POINTS: [&str; 24] = [
     "build:before_copy",
     "build:before_place",
     "build:before_sync",
+    "build:after_sync",
+    "build:before_trim",
     "quarantine:before",
     "quarantine:after",
     "sync:before",
@@ -60,12 +62,14 @@ enum Change {
     Detach,
     Reap,
     Copy,
+    /// Of what is being built.
+    Trim,
     /// In the place of what these make.
     Attach(&'static [&'static str]),
     Quarantine,
 }
 
-const CHANGES: [Change; 20] = [
+const CHANGES: [Change; 21] = [
     Change::MakeDirectory,
     Change::MakeDirectoryBesideFile,
     Change::MakeExplicit,
@@ -83,6 +87,7 @@ const CHANGES: [Change; 20] = [
     Change::Detach,
     Change::Reap,
     Change::Copy,
+    Change::Trim,
     Change::Attach(&["a/x", "a/b/c"]),
     Change::Attach(&["a/x", "a/b/c", "to/x", "to/", "to"]),
     Change::Quarantine,
@@ -101,7 +106,7 @@ impl Change {
             Self::MakeExplicit => &["d/e/x"],
             Self::RemoveDirectory => &[],
             Self::Rename(_, _, before, _) | Self::Attach(before) => before,
-            Self::Copy => &["a/x"],
+            Self::Copy | Self::Trim => &["a/x"],
             Self::Quarantine => &["q/x", "q/x/y"],
             Self::Detach | Self::Reap => &["a/b/x", "a/b/c/y", "a/b"],
         };
@@ -124,6 +129,14 @@ impl Change {
                 }
             }
             Self::Reap => assert!(detach(&disk.posix).await.unwrap()),
+            Self::Trim => {
+                for name in ["x", "x/y", "b/x", "c/x"] {
+                    copy(&disk.posix, "a/x", name).await.unwrap();
+                }
+                let explicit = DirectoryAttributes::default();
+                let made = disk.posix.build_directory(BUILD, "b/", explicit);
+                made.await.unwrap();
+            }
             Self::Attach(_) => {
                 copy(&disk.posix, "a/x", "x").await.unwrap();
                 copy(&disk.posix, "a/b/c", "b/c").await.unwrap();
@@ -161,6 +174,11 @@ impl Change {
                 copy(posix, "a/x", "b/x").await?;
                 copy(posix, "a/x", "b/x").await?;
                 posix.sync_build(BUILD).await
+            }
+            Self::Trim => {
+                posix.remove_built_object(BUILD, "b/x").await?;
+                posix.trim_build(BUILD, "b/", Vec::new(), false).await?;
+                posix.trim_build(BUILD, "", Vec::new(), false).await
             }
             Self::Attach(_) => {
                 let to = path("to/");
@@ -223,7 +241,14 @@ pub(super) async fn copy(posix: &Posix, from: &str, name: &str) -> Result<(), En
     let from = path(from);
     let revise = |source: &crate::node::ObjectAttributes| Ok(source.clone());
     let copied = posix
-        .copy_object(&from, BUILD, name, Box::new(revise), Box::new(|| Ok(())))
+        .copy_object(
+            &from,
+            BUILD,
+            name,
+            Box::new(revise),
+            Placing::Unsettled,
+            Box::new(|| Ok(())),
+        )
         .await?;
     assert!(copied.is_some());
     Ok(())
@@ -301,7 +326,7 @@ async fn observe(change: Change, is_poor: bool) -> (Contents, Contents, Vec<(&'s
     let passed = POINTS.iter().zip(earlier);
     let passed = passed.map(|(point, earlier)| (*point, points.hits(point) - earlier));
     let after = contents(&disk.posix).await;
-    assert!(after != before || matches!(change, Change::Reap | Change::Copy));
+    assert!(after != before || matches!(change, Change::Reap | Change::Copy | Change::Trim));
     (before, after, passed.collect())
 }
 
