@@ -1,7 +1,8 @@
 //! Jobs: what takes longer than a request may, done in the background.
 //!
-//! A job is a file from the moment it is answered with, so it survives a restart: what had not ended is then begun anew,
-//! and each kind is made so that it does nothing twice. At most [`MAX_RUNNING`] run at once, the others wait their turn.
+//! A job is a file from the moment it is answered with, so it survives a restart: what had not ended is then begun anew, or
+//! gone on with (`jobs/resume.rs`), and each kind is made so that it does nothing twice. At most [`MAX_RUNNING`] run at once,
+//! the others wait their turn.
 //! Before a job begins, while it runs and before its result is seen the guards are asked again (`jobs/guards.rs`). One that meets a
 //! late lease waits (`jobs/waiting.rs`).
 //! Only jobs that have not ended are in memory; the last [`MAX_ENDED`] of an account are read from their files.
@@ -14,7 +15,7 @@ use std::time::Duration;
 use common::functional::Context;
 use common::functional::job::{Cancel, Job, Jobs as JobList, List, Show, State};
 use common::service::FunctionalService;
-use common::{Clock, Error, Timestamp};
+use common::{Clock, Error};
 use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ use crate::owner::{Account, Owner};
 mod guards;
 mod handle;
 mod removal;
+mod resume;
 mod store;
 mod waiting;
 mod work;
@@ -37,8 +39,6 @@ use store::new_id;
 pub(crate) use waiting::Waiting;
 pub(crate) use work::Work;
 
-/// Of jobs that were begun so long ago whoever asks again is told after a restart.
-const REPEATED_SECONDS: u64 = 61;
 /// So many run at once.
 const MAX_RUNNING: usize = 2;
 /// So many wait for these, at most.
@@ -233,58 +233,6 @@ impl Owner {
         Ok(handle)
     }
 
-    /// Takes up again what an earlier process had not ended.
-    pub(crate) async fn resume_jobs(self: &Arc<Self>) -> Result<(), Error> {
-        let since = Timestamp::from_seconds(Clock::now().seconds().saturating_sub(REPEATED_SECONDS));
-        for mut stored in store::unended_or_since(&self.jobs.state_directory, since).await? {
-            self.remember_answer(&stored);
-            if stored.job.state.has_ended() {
-                continue;
-            }
-            stored.job.begin_anew();
-            self.forget_unattached(&mut stored).await?;
-            let id = stored.job.id.clone();
-            let removed = stored.work.is_removal().then(|| stored.job.account.clone());
-            let handle = Handle::new(stored);
-            if let Err(error) = self.jobs.enqueue(id.clone(), handle.clone()) {
-                tracing::warn!(job = id, %error, "a job could not be taken up again; it waits for the next start");
-            } else if let Some(account) = removed {
-                self.account(&account).await?;
-                self.begin_removal(handle);
-            }
-        }
-        // Whoever builds something begins anew.
-        for build in self.engine.builds().await? {
-            self.engine.drop_build(build).await?;
-        }
-        self.reaper.wake();
-        self.start_jobs();
-        Ok(())
-    }
-
-    /// Whoever asks for the same again hears of this job.
-    fn remember_answer(&self, stored: &Stored) {
-        if let Some(request) = stored.work.request(&stored.job) {
-            let mut job = stored.job.clone();
-            job.begin_anew();
-            job.ended = None;
-            self.repeats.remember_job(&request, &stored.context, job);
-        }
-    }
-
-    /// A copy that was complete and is still being built was not attached. That is written down before the build is dropped:
-    /// what is gone was attached.
-    async fn forget_unattached(&self, stored: &mut Stored) -> Result<(), Error> {
-        let Work::CopyDirectory(copy) = &mut stored.work else {
-            return Ok(());
-        };
-        match copy.complete {
-            Some(complete) if self.engine.built(complete.build).await?.is_some() => copy.complete = None,
-            _ => return Ok(()),
-        }
-        self.jobs.write_down(stored.clone()).await
-    }
-
     /// Writes down what a job does, durably.
     ///
     /// # Errors
@@ -384,7 +332,8 @@ impl Owner {
 
     async fn carry_out(self: Arc<Self>, handle: &Handle) {
         handle.change(|job| job.state = State::Running);
-        let working = Arc::clone(&self).work_on(handle.clone());
+        // It is large.
+        let working = Box::pin(Arc::clone(&self).work_on(handle.clone()));
         // A panic in here would keep the place of the job for ever.
         let working = std::panic::AssertUnwindSafe(working).catch_unwind();
         let mut working = std::pin::pin!(working);
@@ -441,7 +390,8 @@ impl Owner {
         stored.job.ended = Some(Clock::now());
         let written = Waiting::decided(self, handle).insist(|| self.jobs.write_down(stored.clone()));
         match written.await {
-            Ok(()) => {}
+            Ok(()) if state == State::Done => {}
+            Ok(()) => self.drop_unended(handle).await,
             Err(End::Failed(error)) => {
                 tracing::warn!(job = id, %error, "the end of a job could not be written down; it begins anew at the next start");
             }
@@ -474,18 +424,5 @@ impl Owner {
         if let Err(error) = self.jobs.write_down(stored).await {
             tracing::warn!(job = id, %error, "the progress of a job could not be written down");
         }
-    }
-}
-
-/// What a job that begins anew has not done yet.
-trait BeginAnew {
-    fn begin_anew(&mut self);
-}
-
-impl BeginAnew for Job {
-    fn begin_anew(&mut self) {
-        self.state = State::Queued;
-        (self.done, self.bytes, self.errors) = (0, 0, 0);
-        (self.total, self.error, self.report) = (None, None, None);
     }
 }

@@ -197,7 +197,7 @@ impl Handle {
 
     /// Nothing is done yet.
     pub(crate) fn begin_anew(&self) {
-        self.change(|job| (job.done, job.bytes) = (0, 0));
+        self.count(0, 0);
     }
 
     /// So many objects there are to do.
@@ -211,6 +211,16 @@ impl Handle {
             job.done += objects;
             job.bytes += bytes;
         });
+    }
+
+    /// So many are done at least: of what is looked at again nobody is told twice.
+    pub(crate) fn reach(&self, objects: u64, bytes: u64) {
+        self.change(|job| (job.done, job.bytes) = (job.done.max(objects), job.bytes.max(bytes)));
+    }
+
+    /// Just so many objects and bytes are done.
+    pub(crate) fn count(&self, objects: u64, bytes: u64) {
+        self.change(|job| (job.done, job.bytes) = (objects, bytes));
     }
 
     /// An object could not be done.

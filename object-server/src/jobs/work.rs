@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Stored;
 use super::{End, Handle};
+use crate::node::WriteId;
 use crate::owner::{Account, Owner};
 use crate::tree::{DirectoryCopy, ObjectMove};
 
@@ -56,6 +57,14 @@ impl Work {
             Self::MoveObject(moving) => moving.request(),
             Self::RemoveAccount => return None,
         })
+    }
+
+    /// The directory that it builds and has come some way with: it goes on with that after a restart.
+    pub(super) const fn build(&self) -> Option<WriteId> {
+        match self {
+            Self::CopyDirectory(DirectoryCopy { mark: Some(mark), .. }) => Some(mark.build),
+            _ => None,
+        }
     }
 
     /// Whether it removes the account: then it waits by itself, cannot be taken back, and is gone with the account.

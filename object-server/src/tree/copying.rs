@@ -4,9 +4,12 @@
 //! hide something from the walk, so then all begins anew. A move to another account is a copy, whose source is detached under the
 //! same locks under which the copy is attached, and only when nothing at all has changed there since the copying began.
 //!
-//! After a restart the copying begins anew, with a new build. Before a build is attached that is written down with the job, durably;
-//! and a build is dropped only when nothing is written down of it. So whoever takes up a job whose build is gone knows that
-//! it was attached.
+//! After a restart the copying goes on with its build, as far as that is durable (`copying/mark.rs`): what lies in it is compared with
+//! the source as it is now, and only what differs is copied again (`copying/resume.rs`). So what comes of it is what a copying that
+//! began after the restart would have made.
+//!
+//! Before a build is attached that is written down with the job, durably; and a build is dropped only when nothing is written down
+//! of it. So whoever takes up a job that was complete, and whose build is gone, knows that it was attached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +29,13 @@ use crate::owner::{Account, Container, Owner, Reservation, Watch};
 
 mod attach;
 mod build;
+mod mark;
+mod resume;
 mod source;
 
 use attach::Attached;
 use build::Copied;
+pub(crate) use mark::Mark;
 
 /// So often all begins anew when the source changes in a way that a copy must not miss.
 const ATTEMPTS: usize = 3;
@@ -57,6 +63,9 @@ pub(crate) struct DirectoryCopy {
     /// What was built, when it is about to be attached, or was.
     #[serde(default)]
     pub(crate) complete: Option<Complete>,
+    /// How far a build is durable, when one has come some way.
+    #[serde(default)]
+    pub(crate) mark: Option<Mark>,
 }
 
 /// A copy to which nothing is missing but its name.
@@ -86,6 +95,7 @@ impl DirectoryCopy {
             overwrite,
             moves,
             complete: None,
+            mark: None,
         }
     }
 
@@ -237,6 +247,8 @@ struct Build<'a> {
     watch: Watch,
     reservation: Arc<Reservation>,
     copied: Copied,
+    /// What an earlier process had come to.
+    resumed: Option<Mark>,
 }
 
 impl Copying<'_> {
@@ -248,13 +260,18 @@ impl Copying<'_> {
             .insist(handle, || Ends::of(owner, source, destination))
             .await?;
         owner.look_at_source(&self.copy, &ends, &self.context).await?;
-        let id = WriteId::random()?;
+        let id = match &self.copy.mark {
+            Some(mark) => mark.build,
+            None => WriteId::random()?,
+        };
         owner.insist(handle, || owner.engine.build(id)).await?;
         let attached = self.build_and_attach(id, &ends).await;
         match attached {
             Ok(Attached::Done(locks)) => self.end(&ends, locks).await.map(|()| true),
-            // Nobody knows what became of it; the next start will.
-            Err(End::Stopped) if self.copy.complete.is_some() => Err(End::Stopped),
+            // The next start goes on with it, or finds out what became of it.
+            Err(End::Stopped) if self.copy.mark.is_some() || self.copy.complete.is_some() => {
+                Err(End::Stopped)
+            }
             other => {
                 self.give_up(id).await?;
                 other.map(|_| false)
@@ -274,7 +291,8 @@ impl Copying<'_> {
             ends,
             watch: ends.from.watch(look::node(&self.copy.source)),
             reservation: Reservation::of_build(&ends.to, &ends.to_container, to),
-            copied: Copied::default(),
+            copied: Copied::nothing(),
+            resumed: self.copy.mark.clone(),
         };
         ends.from_container.renames().await;
         self.copy_all(&mut build, replaced).await?;
@@ -358,16 +376,16 @@ impl Copying<'_> {
             .await
     }
 
-    /// That it is complete, or that it is not: to be written down with the job.
-    fn note_complete(&mut self, complete: Option<Complete>) {
-        self.copy.complete = complete;
+    /// How far it is: to be written down with the job.
+    fn note(&mut self, mark: Option<Mark>, complete: Option<Complete>) {
+        (self.copy.mark, self.copy.complete) = (mark, complete);
         self.handle.set_work(Work::CopyDirectory(self.copy.clone()));
     }
 
     async fn give_up(&mut self, build: WriteId) -> Result<(), End> {
         let (owner, handle) = (self.owner, self.handle);
-        if self.copy.complete.is_some() {
-            self.note_complete(None);
+        if self.copy.mark.is_some() || self.copy.complete.is_some() {
+            self.note(None, None);
             Waiting::decided(owner, handle)
                 .insist(|| owner.keep_job(handle))
                 .await?;

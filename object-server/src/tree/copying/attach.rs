@@ -30,11 +30,12 @@ impl Copying<'_> {
         if self.copy.moves {
             self.owner.reach_mirror(&ends.from, &self.context).await?;
         }
-        self.note_complete(Some(Complete {
+        let complete = Complete {
             build: build.id,
             objects: copied.footprint.objects,
             bytes: copied.footprint.bytes,
-        }));
+        };
+        self.note(self.copy.mark.clone(), Some(complete));
         self.owner.keep_job(self.handle).await?;
         let locks = self.lock_let_through(ends).await?;
         if self.copy.moves {
