@@ -24,7 +24,7 @@ impl Journal {
     }
 }
 
-/// With the square of what is beyond the half: so a little is enough for few, and thousands are slowed down, too.
+/// With the square of what is beyond the half: so a little is enough for few, and many are slowed down, too.
 fn pause(used: u64, maximum: u64) -> Option<Duration> {
     let half = maximum / 2;
     let beyond = used.checked_sub(half).filter(|&beyond| beyond > 0)?;
