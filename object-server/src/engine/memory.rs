@@ -32,6 +32,8 @@ pub struct Memory(Arc<Mutex<Contents>>);
 #[derive(Debug, Default)]
 struct Contents {
     accounts: BTreeMap<AccountName, Account>,
+    /// What left the tree, and was not released.
+    detached: BTreeMap<WriteId, Subtree>,
     trash: BTreeMap<WriteId, Subtree>,
     builds: BTreeMap<WriteId, Container>,
     quarantine: BTreeMap<WriteId, Object>,

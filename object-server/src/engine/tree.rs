@@ -75,15 +75,19 @@ pub trait TreeEngine {
     ) -> EngineFuture<'a, bool>;
 
     /// Takes a directory with all below it out of the tree, into the trash under this id; implicit parents that are left empty
-    /// go. `false`: it is not there.
+    /// go. There it stays until [`release`](Self::release) is called. `false`: it is not there.
     ///
     /// # Errors
     /// As any change has them. Then [`settle_detach`](Self::settle_detach) says what became of it.
     fn detach<'a>(&'a self, path: &'a Path, id: WriteId, committed: TreeCommitted) -> EngineFuture<'a, bool>;
 
     /// After a crash in a [`detach`](Self::detach), or its failure: whether the directory of this identity is in the trash. If so,
-    /// what was cut off is finished, and durable. To be asked before anything is reaped.
+    /// what was cut off is finished, and durable, and it stays there until [`release`](Self::release) is called. To be asked
+    /// before anything is reaped.
     fn settle_detach<'a>(&'a self, path: &'a Path, identity: u64, id: WriteId) -> EngineFuture<'a, bool>;
+
+    /// Lets what was detached under this id be reaped: nobody will ask [`settle_detach`](Self::settle_detach) for it any more.
+    fn release(&self, id: WriteId);
 
     /// Removes at most so many files and directories of the trash for ever. `false`: nothing is left there that can be
     /// removed now.

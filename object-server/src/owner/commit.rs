@@ -114,6 +114,9 @@ impl Owner {
         self.feed
             .note_rename(account_id, seq, position, operation.rename.clone(), state);
         drop(ledger);
+        if operation.rename.to.is_none() {
+            self.reaper.note(position, id);
+        }
         self.records.note(position, entry);
         Ok(position)
     }

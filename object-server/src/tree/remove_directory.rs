@@ -49,7 +49,6 @@ impl Owner {
             .detach_locked(account, container, path, (identity, removed), record)
             .await;
         drop(locks);
-        self.reaper.wake();
         self.journal.sync(position?).await?;
         Ok(removed)
     }

@@ -2,8 +2,10 @@
 //! or not at all, with one record if it is, and storage, counters, listings and mirror agree before and after a restart.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use object_server::failure_point::Failure;
+use tokio::time::Instant;
 
 use crate::World;
 use crate::client::Client;
@@ -211,4 +213,32 @@ fn a_journal_that_ends_anywhere_leaves_the_tree_whole() {
             restart(&world, &possible, &at);
         }
     }
+}
+
+/// A start that finds in the journal that a directory was to leave the tree looks for it in the trash.
+#[test]
+fn what_left_the_tree_is_reaped_only_when_the_journal_says_so() {
+    let mut world = World::on_disk();
+    let at = "the journal does not say so";
+    let model = world.crash_after(async |client| fill(&client).await);
+    world.settings.failure_points = "journal:before_write=error@2".to_owned();
+    let trash = world.state.path().join(".stobj/trash");
+    world.crash_after(async |client| {
+        run(&client, Remove("k", "x/")).await.unwrap_err();
+        // The journal goes on after half a second, and until then nobody may touch it.
+        let seen = Instant::now();
+        while seen.elapsed() < Duration::from_millis(100) {
+            assert_eq!(std::fs::read_dir(&trash).unwrap().count(), 1);
+            tokio::task::yield_now().await;
+        }
+    });
+    world.settings.failure_points.clear();
+    restart(&world, &[after(&model, Remove("k", "x/"))], at);
+    let records = world.mirror.records();
+    let removals = records
+        .iter()
+        .filter(|(action, ..)| action == "fs/remove_directory");
+    assert_eq!(removals.count(), 1);
+    // Now it is reaped.
+    assert_eq!(std::fs::read_dir(&trash).unwrap().count(), 0);
 }

@@ -272,7 +272,14 @@ impl Ground {
         is_renamed
     }
 
+    /// Detaches a directory, which may be reaped then.
     pub(super) async fn detach(&self, name: &str, id: WriteId) -> bool {
+        let is_detached = self.detach_held(name, id).await;
+        self.engine.release(id);
+        is_detached
+    }
+
+    pub(super) async fn detach_held(&self, name: &str, id: WriteId) -> bool {
         let path = self.path(name);
         let (told, committed) = told_of_tree();
         let detached = self.engine.detach(&path, id, committed).await;

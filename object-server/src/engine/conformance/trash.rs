@@ -45,8 +45,9 @@ pub(super) async fn detached_directories_are_settled(ground: &Ground) {
         assert!(!settled.expect("it can be settled"));
         ground.expect("a/d/x", Some(b"x")).await;
     }
-    assert!(ground.detach("a/d/", id).await);
+    assert!(ground.detach_held("a/d/", id).await);
     for _ in 0..2 {
+        while ground.engine.reap(1_000).await.expect("it can be reaped") {}
         let settled = ground.engine.settle_detach(&path, known, id).await;
         assert!(settled.expect("it can be settled"));
     }
@@ -55,6 +56,10 @@ pub(super) async fn detached_directories_are_settled(ground: &Ground) {
         .settle_detach(&path, known.wrapping_add(1), id)
         .await;
     assert!(!settled.expect("it can be settled"), "that is another one");
+    ground.engine.release(id);
+    while ground.engine.reap(1_000).await.expect("it can be reaped") {}
+    let settled = ground.engine.settle_detach(&path, known, id).await;
+    assert!(!settled.expect("it can be settled"), "nothing is left of it");
     assert_eq!(ground.directories().await, Vec::<String>::new());
 }
 

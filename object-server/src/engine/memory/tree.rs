@@ -115,7 +115,7 @@ impl TreeEngine for Memory {
                 Some(taken)
             });
             let Some(taken) = taken else { return Ok(false) };
-            contents.trash.insert(id, taken);
+            contents.detached.insert(id, taken);
             committed();
             Ok(true)
         })
@@ -124,9 +124,16 @@ impl TreeEngine for Memory {
     fn settle_detach<'a>(&'a self, _path: &'a Path, identity: u64, id: WriteId) -> EngineFuture<'a, bool> {
         Box::pin(async move {
             let contents = self.0.lock();
-            let detached = contents.trash.get(&id);
+            let detached = contents.detached.get(&id);
             Ok(detached.is_some_and(|detached| detached.identity() == Some(identity)))
         })
+    }
+
+    fn release(&self, id: WriteId) {
+        let mut contents = self.0.lock();
+        if let Some(detached) = contents.detached.remove(&id) {
+            contents.trash.insert(id, detached);
+        }
     }
 
     fn reap(&self, entries: usize) -> EngineFuture<'_, bool> {

@@ -16,7 +16,8 @@ use super::trouble::Trouble;
 use crate::engine::{EngineError, TreeCommitted};
 use crate::node::WriteId;
 
-/// What is in the trash and not to be reaped: because it is not yet durable that it left the tree, or because it cannot be.
+/// What is in the trash and not to be reaped: because it is not yet durable that it left the tree, because somebody may still ask
+/// what became of it, or because it cannot be.
 #[derive(Debug, Default)]
 pub(super) struct Held(Mutex<BTreeSet<String>>);
 
@@ -70,8 +71,12 @@ impl Store {
         self.prune(&spot.container, spot.parent(), &mut sync);
         committed();
         sync.finish(self, &spot.container.path)?;
-        self.held().release(&name);
         Ok(true)
+    }
+
+    /// Whatever was detached under this id may be reaped.
+    pub(super) fn release(&self, id: WriteId) {
+        self.held().release(&trash_name(id));
     }
 
     /// After a crash: whether that was done; then to its end.
@@ -89,8 +94,9 @@ impl Store {
                 self.prune(&spot.container, spot.parent(), &mut sync);
             }
             sync.finish(self, "")?;
+        } else {
+            self.held().release(&name);
         }
-        self.held().release(&name);
         Ok(is_done)
     }
 

@@ -64,6 +64,10 @@ impl TreeEngine for Posix {
         Box::pin(self.job(move |store| store.settle_detach(&path, identity, id)))
     }
 
+    fn release(&self, id: WriteId) {
+        self.store.release(id);
+    }
+
     fn reap(&self, entries: usize) -> EngineFuture<'_, bool> {
         Box::pin(self.job(move |store| store.reap(entries)))
     }

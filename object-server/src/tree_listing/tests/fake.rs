@@ -234,6 +234,8 @@ impl TreeEngine for Fake {
         Box::pin(async { unused() })
     }
 
+    fn release(&self, _: WriteId) {}
+
     fn reap(&self, _: usize) -> EngineFuture<'_, bool> {
         Box::pin(async { unused() })
     }

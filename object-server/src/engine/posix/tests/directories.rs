@@ -210,6 +210,7 @@ async fn the_trash_may_hold_anything() {
     std::os::unix::fs::symlink("/", inner.join("link")).unwrap();
     std::fs::write(disk.private("trash/not a number"), b"").unwrap();
     assert!(detach(&disk.posix).await.unwrap());
+    disk.posix.release(ID);
     while disk.posix.reap(1).await.unwrap() {}
     assert_eq!(entries(&disk.private("trash")), Vec::<String>::new());
     assert!(std::fs::exists("/tmp").unwrap());

@@ -128,7 +128,10 @@ impl Change {
                     std::os::unix::fs::symlink("/nowhere", disk.on_disk(&format!("{from}link"))).unwrap();
                 }
             }
-            Self::Reap => assert!(detach(&disk.posix).await.unwrap()),
+            Self::Reap => {
+                assert!(detach(&disk.posix).await.unwrap());
+                disk.posix.release(ID);
+            }
             Self::Trim => {
                 for name in ["x", "x/y", "b/x", "c/x"] {
                     copy(&disk.posix, "a/x", name).await.unwrap();
@@ -367,11 +370,13 @@ async fn check_further(posix: &Posix, root: &FilePath, what: &str) {
         let (made, id) = (path(&format!("{name}/")), WriteId(u64::from(name.as_bytes()[0])));
         let moved = posix.detach(&made, id, Box::new(|| ()));
         assert!(moved.await.unwrap(), "{what}");
+        posix.release(id);
         assert!(remove(posix, name).await, "{what}");
     }
     for build in posix.builds().await.unwrap() {
         posix.drop_build(build).await.unwrap();
     }
+    posix.release(ID);
     while posix.reap(10).await.unwrap() {}
     let removed = posix.remove_container(&account(), &container()).await;
     removed
