@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::body::{Body, BoxError};
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::log::Log;
 use crate::process::Process;
@@ -34,6 +36,10 @@ const QUERY: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// A connection that was idle for longer is not used again. Some servers of tests close those that are idle for a second, and what
+/// is sent at that very moment is lost.
+const MAX_IDLE: Duration = Duration::from_millis(500);
+
 /// Speaks to one account with one token. Clones share their idle connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -46,7 +52,7 @@ pub struct Client {
 pub(crate) struct Endpoint {
     pub(crate) address: String,
     pub(crate) log: Log,
-    idle: Mutex<Vec<SendRequest<Body>>>,
+    idle: Mutex<Vec<(SendRequest<Body>, Instant)>>,
 }
 
 /// A request in the making; awaiting it sends it.
@@ -277,7 +283,7 @@ impl Request {
         };
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
-        endpoint.idle.lock().push(connection);
+        endpoint.idle.lock().push((connection, Instant::now()));
         Ok(Response {
             request: shown,
             status: head.status.as_u16(),
@@ -335,10 +341,10 @@ impl Endpoint {
     /// One that is idle, or a new one.
     async fn connection(&self) -> Result<SendRequest<Body>, BoxError> {
         loop {
-            let Some(mut connection) = self.idle.lock().pop() else {
+            let Some((mut connection, since)) = self.idle.lock().pop() else {
                 break;
             };
-            if connection.ready().await.is_ok() {
+            if since.elapsed() < MAX_IDLE && connection.ready().await.is_ok() {
                 return Ok(connection);
             }
         }
