@@ -160,8 +160,8 @@ impl Cluster {
         Process::start(self.complete(&mut command, part)).await
     }
 
-    /// Starts one of the two object-servers, 0 or 1.
-    pub async fn start_object_server(&self, which: usize) -> Process {
+    /// Starts one of the two object-servers, 0 or 1, with these failure points.
+    pub async fn start_object_server(&self, which: usize, failure_points: &str) -> Process {
         let place = match (which, &self.other_object_server) {
             (1, Some(other)) => other,
             _ => &self.object_server,
@@ -171,7 +171,10 @@ impl Cluster {
             false => Command::new(program::server()),
         };
         let command = self.complete(&mut command, "object-server");
-        Process::start(command.arg("--listen").arg(place.address.to_string())).await
+        command
+            .args(["--listen", &place.address.to_string()])
+            .env("STOBJ_OBJECT_SERVER__FAILURE_POINTS", failure_points);
+        Process::start(command).await
     }
 
     /// A program that sees another kernel's name than others do.

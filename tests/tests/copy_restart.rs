@@ -4,12 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is the failure of a test")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use futures::StreamExt as _;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::server::{ADMIN_PASSWORD, Builder};
-use integration_tests::{Client, CommandLine, Disk, Process, Response, Server, Shape};
+use integration_tests::{Client, Cluster, CommandLine, Disk, Process, Response, Server, Shape};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -96,8 +97,8 @@ async fn cut(
 }
 
 /// So many objects are durable, as the job says on the disk.
-fn marked(server: &Server, id: &str) -> usize {
-    let accounts = std::fs::read_dir(server.objects().join(".stobj/accounts")).unwrap();
+fn marked(objects: &Path, id: &str) -> usize {
+    let accounts = std::fs::read_dir(objects.join(".stobj/accounts")).unwrap();
     let files = accounts.map(|account| account.unwrap().path().join("jobs").join(id));
     let file = files.filter_map(|file| std::fs::read(file).ok()).next().unwrap();
     let stored: Value = serde_json::from_slice(&file[16..]).unwrap();
@@ -125,6 +126,12 @@ async fn listed(client: &Client, container: &str, prefix: &str) -> BTreeMap<Stri
 
 /// The copy is as its source, byte for byte; and storage, counters and mirror agree.
 async fn expect_copied(server: &Server, client: &Client) {
+    expect_same(client).await;
+    expect_agreement(&server.auth_url()).await;
+}
+
+/// The copy is as its source, byte for byte.
+async fn expect_same(client: &Client) {
     let (source, copy) = (listed(client, "c", "d/").await, listed(client, "c", "n/").await);
     assert_eq!(source, copy);
     for name in source.keys().step_by(97) {
@@ -135,18 +142,17 @@ async fn expect_copied(server: &Server, client: &Client) {
         copy.expect_body(source.body().clone());
     }
     client.make_directory("c/n/empty/").await.expect(405);
-    expect_agreement(server).await;
 }
 
-async fn expect_agreement(server: &Server) {
-    let stobj = CommandLine::at(&server.auth_url(), "admin:admin", ADMIN_PASSWORD);
+async fn expect_agreement(auth_url: &str) {
+    let stobj = CommandLine::at(auth_url, "admin:admin", ADMIN_PASSWORD);
     let checked = stobj.run(&["check", "--deep", "--json"]).await.expect(0).json();
     assert_eq!(checked[0]["differences"], 0, "{checked:?}");
 }
 
-async fn expect_nothing_hidden(server: &Server) {
+async fn expect_nothing_hidden(objects: &Path) {
     for directory in ["temporary", "trash", "build"] {
-        let directory = server.objects().join(".stobj").join(directory);
+        let directory = objects.join(".stobj").join(directory);
         until("nothing is left behind", || async {
             std::fs::read_dir(&directory).unwrap().next().is_none()
         })
@@ -168,7 +174,7 @@ async fn a_copy_goes_on_after_a_kill() {
     let room = (2 * used + 10).to_string();
     let limit = client.post("c").header("x-container-meta-quota-bytes", &room);
     limit.await.expect(204);
-    let marked = marked(&server, &id);
+    let marked = marked(&server.objects(), &id);
     let builder = server.kill().await;
     let gate = NamedTempFile::new().unwrap();
     // Were anything copied again the server would end.
@@ -202,7 +208,34 @@ async fn a_copy_goes_on_after_a_kill() {
     );
     put(11).await.expect(413);
     expect_copied(&server, &client).await;
-    expect_nothing_hidden(&server).await;
+    expect_nothing_hidden(&server.objects()).await;
+}
+
+#[tokio::test]
+async fn who_takes_over_goes_on_with_a_copy() {
+    let cluster = Cluster::with_standby().await;
+    let _account_server = cluster.start("account-server").await;
+    let gate = NamedTempFile::new().unwrap();
+    let mut owner = cluster.start_object_server(0, &waiting(&gate, CUT + 1)).await;
+    let proxy = cluster.start("proxy").await;
+    let client = proxy.admin().await;
+    fill(&client).await;
+    let id = begun(copy(&client)).await;
+    until_waiting(&gate).await;
+    let marked = marked(&cluster.objects(), &id);
+    // Were anything copied again it would end.
+    let points = format!("build:before_place=abort@{}", OBJECTS - marked + 1);
+    let _standby = cluster.start_object_server(1, &points).await;
+    owner.kill().await;
+    until("the other one serves", || async {
+        client.head("c").await.status() == 204
+    })
+    .await;
+    let job = end_of(&client, &id).await;
+    assert_eq!((&job["state"], &job["done"]), (&json!("done"), &json!(OBJECTS)));
+    expect_same(&client).await;
+    expect_agreement(&format!("http://{}/auth/v1.0", proxy.address())).await;
+    expect_nothing_hidden(&cluster.objects()).await;
 }
 
 #[tokio::test]
@@ -245,7 +278,7 @@ async fn what_changes_before_it_goes_on_is_copied_as_it_is_then() {
     assert_eq!(listed(&client, "c", "n/").await.len(), objects);
     let head = client.head("c/n/0/0004").await.expect(200);
     head.expect_header("x-object-meta-number", "another");
-    expect_nothing_hidden(&server).await;
+    expect_nothing_hidden(&server.objects()).await;
 }
 
 #[tokio::test]
@@ -261,7 +294,10 @@ async fn a_move_to_another_account_goes_on_after_a_kill() {
     let (server, id, _gate) = cut(moving, builder).await;
     let client = server.tester().await;
     let source = listed(&client, "c", "d/").await;
-    let points = format!("build:before_place=abort@{}", OBJECTS - marked(&server, &id) + 1);
+    let points = format!(
+        "build:before_place=abort@{}",
+        OBJECTS - marked(&server.objects(), &id) + 1
+    );
     let server = armed(server.kill().await, &points).start().await;
     let client = server.tester().await;
     let job = end_of(&client, &id).await;
@@ -269,8 +305,8 @@ async fn a_move_to_another_account_goes_on_after_a_kill() {
     let other = server.login("test2:tester2", "testing2").await;
     assert_eq!(listed(&other, "k", "n/").await, source);
     assert_eq!(listed(&client, "c", "").await, BTreeMap::new());
-    expect_agreement(&server).await;
-    expect_nothing_hidden(&server).await;
+    expect_agreement(&server.auth_url()).await;
+    expect_nothing_hidden(&server.objects()).await;
 }
 
 /// The places between what is made durable and what is written down of it.
@@ -294,7 +330,7 @@ async fn killed_beside_its_mark_a_copy_is_done_in_the_end() {
             let job = end_of(&client, &id).await;
             assert_eq!((&job["state"], &job["done"]), (&json!("done"), &json!(OBJECTS)));
             expect_copied(&server, &client).await;
-            expect_nothing_hidden(&server).await;
+            expect_nothing_hidden(&server.objects()).await;
             builder = server.stop().await;
         }
     }
@@ -314,8 +350,8 @@ async fn a_copy_that_goes_on_is_cancelled_with_all_it_had() {
     let job = end_of(&client, &id).await;
     assert_eq!(job["state"], "cancelled", "{job}");
     assert_eq!(listed(&client, "c", "n/").await, BTreeMap::new());
-    expect_agreement(&server).await;
-    expect_nothing_hidden(&server).await;
+    expect_agreement(&server.auth_url()).await;
+    expect_nothing_hidden(&server.objects()).await;
 }
 
 #[tokio::test]
@@ -330,8 +366,8 @@ async fn who_may_not_have_it_copied_any_more_has_nothing_left_of_it() {
     let job = end_of(&client, &id).await;
     assert_eq!(job["state"], "failed", "{job}");
     assert_eq!(listed(&client, "c", "n/").await, BTreeMap::new());
-    expect_agreement(&server).await;
-    expect_nothing_hidden(&server).await;
+    expect_agreement(&server.auth_url()).await;
+    expect_nothing_hidden(&server.objects()).await;
 }
 
 #[tokio::test]
@@ -339,7 +375,10 @@ async fn a_copy_goes_on_after_a_power_cut_with_what_the_disk_has() {
     let Some(disk) = Disk::journaled(96) else { return };
     let builder = Server::builder().shape(Shape::Single).data_on(&disk);
     let (server, id, _gate) = cut(async |_, client| copy(client), builder.clone()).await;
-    let points = format!("build:before_place=abort@{}", OBJECTS - marked(&server, &id) + 1);
+    let points = format!(
+        "build:before_place=abort@{}",
+        OBJECTS - marked(&server.objects(), &id) + 1
+    );
     server.processes().for_each(Process::freeze);
     let left = disk.after_power_cut().unwrap();
     drop(server.kill().await);

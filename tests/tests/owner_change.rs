@@ -39,8 +39,8 @@ async fn says(process: &Process, what: &str) {
 impl Store {
     async fn start(cluster: Cluster) -> Self {
         let account_server = cluster.start("account-server").await;
-        let owner = cluster.start_object_server(0).await;
-        let standby = cluster.start_object_server(1).await;
+        let owner = cluster.start_object_server(0, "").await;
+        let standby = cluster.start_object_server(1, "").await;
         says(&standby, STANDING_BY).await;
         let proxy = cluster.start("proxy").await;
         let client = proxy.admin().await;
@@ -65,7 +65,7 @@ impl Store {
         only_unavailable(&client).await;
         says(&self.standby, TAKEN_OVER).await;
         self.end_work(working).await;
-        let again = self.cluster.start_object_server(which).await;
+        let again = self.cluster.start_object_server(which, "").await;
         says(&again, STANDING_BY).await;
         self.owner = (1 - which, self.standby);
         self.standby = again;
@@ -183,8 +183,8 @@ async fn who_was_cut_off_and_comes_back_owns_nothing_and_changes_nothing() {
 async fn who_waits_can_be_ended_and_who_shall_not_wait_does_not_start() {
     let cluster = Cluster::with_standby().await;
     let account_server = cluster.start("account-server").await;
-    let owner = cluster.start_object_server(0).await;
-    let standby = cluster.start_object_server(1).await;
+    let owner = cluster.start_object_server(0, "").await;
+    let standby = cluster.start_object_server(1, "").await;
     says(&standby, STANDING_BY).await;
     standby.end().await;
     let said = cluster.refused("object-server").await;
