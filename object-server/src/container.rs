@@ -189,6 +189,7 @@ impl Owner {
             .await?;
         let row = container_row(&attributes);
         let node = Node::Container(put.container.clone(), Some(row));
+        let _announcement = begun.announcement();
         let position = begun.commit(account, None, Some(PRESENT), node)?;
         account.add_container(Arc::new(Container::new(put.container, attributes)), generation);
         let (storage, journal) = tokio::join!(unsynced.sync(), self.journal.sync(position));
@@ -230,6 +231,7 @@ impl Owner {
             .put_container(&account.name, &container.name, attributes.clone())
             .await?;
         let node = Node::Container(container.name.clone(), Some(container_row(&attributes)));
+        let _announcement = begun.announcement();
         let position = begun.commit(account, Some(PRESENT), Some(PRESENT), node)?;
         account.set_container_attributes(container, attributes);
         drop(guard);
@@ -270,6 +272,7 @@ impl Owner {
         };
         let generation = account.next_generation();
         let node = Node::Container(container.name.clone(), None);
+        let _announcement = begun.announcement();
         let position = begun.commit(account, Some(PRESENT), None, node)?;
         account.remove_container(&container.name, generation);
         self.tree_listing.forget_container(&account.name, &container.name);

@@ -40,7 +40,7 @@ mod retell;
 mod watch;
 
 pub(crate) use account::Account;
-pub(crate) use commit::{Begun, PRESENT, footprint, object_node, record, recorded};
+pub(crate) use commit::{Announcement, Begun, PRESENT, footprint, object_node, record, recorded};
 pub(crate) use container::{Container, Renaming};
 pub(crate) use limited::Limited;
 use locks::Stripes;

@@ -15,7 +15,7 @@ use crate::engine::{Changed, Committed, Decide, EngineError, Revise};
 use crate::journal::{Action, Footprint, Position, Record};
 use crate::mirror_feed::object_row;
 use crate::node::{ObjectAttributes, State, WriteId};
-use crate::owner::{Account, Begun, Container, Owner, Reservation, footprint, object_node};
+use crate::owner::{Account, Announcement, Begun, Container, Owner, Reservation, footprint, object_node};
 
 /// A change, shared between the request and the engine that carries it out.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ struct Inner {
 struct Progress {
     /// Announced, and as far as the engine has said, nobody sees it.
     begun: Option<Begun>,
+    /// Kept by the journal until what was made is durable.
+    announcement: Option<Arc<Announcement>>,
     /// What keeps others off the name.
     locks: Option<Locks>,
     /// Everybody sees it: it has its place in the account's order, unless the journal did not take it.
@@ -91,8 +93,17 @@ impl Change {
         let begun = owner.begin(account, action, node, present.map(footprint), record)?;
         owner.journal.request(begun.position());
         let id = begun.id;
-        self.0.progress.lock().begun = Some(begun);
+        let mut progress = self.0.progress.lock();
+        progress.announcement = Some(begun.announcement());
+        progress.begun = Some(begun);
         Ok(id)
+    }
+
+    /// What it is about to change, for one who has the locks: the announcement may know another one.
+    pub(super) fn found(&self, present: Option<&ObjectAttributes>) {
+        if let Some(begun) = &mut self.0.progress.lock().begun {
+            begun.old = present.map(footprint);
+        }
     }
 
     /// Takes the locks, if the announcement is durable already and nobody is in the way.
@@ -234,6 +245,7 @@ impl Change {
         let change = self.clone();
         Box::new(move |present: &ObjectAttributes| {
             let revised = revise(present)?;
+            change.found(Some(present));
             change.hold_room(Some(present), present.size)?;
             Ok(revised)
         })
@@ -281,6 +293,7 @@ impl Change {
             // Nobody can switch it now.
             let present = owner.engine.stat(path).await?;
             present.as_ref().map_or(Ok(()), check_enabled)?;
+            self.found(present.as_ref());
             self.watch_room()
         };
         let changed = match may_leave.await {
@@ -299,6 +312,12 @@ impl Change {
     /// The same.
     pub(super) async fn remove(self, decide: Decide) -> Result<Option<Changed>, Error> {
         let Inner { owner, path, .. } = self.0.as_ref();
+        let change = self.clone();
+        let decide: Decide = Box::new(move |present| {
+            decide(present)?;
+            change.found(present);
+            Ok(())
+        });
         let changed = match self.lock().await.and_then(|()| self.watch_room()) {
             Ok(()) => owner.engine.remove(path, decide, self.committed()).await,
             Err(error) => Err(error.into()),
@@ -323,6 +342,7 @@ impl Change {
         } = self.0.as_ref();
         let Progress {
             begun,
+            announcement: _announcement,
             locks: _locks,
             committed,
             reservation,

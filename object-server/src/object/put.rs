@@ -153,6 +153,7 @@ impl Publication for Publishing {
         if present.is_some_and(|present| present.created >= self.now && present.id != WriteId::default()) {
             return Err(self.superseded.refuse());
         }
+        self.change.found(present);
         self.change.hold_room(present, self.received.size)
     }
 

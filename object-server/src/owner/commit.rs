@@ -14,19 +14,26 @@ use crate::journal::{Action, Entry, Footprint, Kind, Position, Record, Repeat};
 use crate::node::{NodePath, ObjectAttributes, WriteId};
 use crate::tree::{Operation, no_operation};
 
-/// A change that was announced in the journal and neither committed nor given up. While it lives, the journal keeps
-/// the announcement.
+/// A change that was announced in the journal and neither committed nor given up.
 #[derive(Debug)]
 pub(crate) struct Begun {
     owner: Arc<Owner>,
     account_id: u64,
     pub(crate) id: WriteId,
     path: NodePath,
-    old: Option<Footprint>,
+    /// What it replaces, as far as is known.
+    pub(crate) old: Option<Footprint>,
     record: Arc<Record>,
-    position: Position,
+    announcement: Arc<Announcement>,
     /// The room that the change holds, where something above it is limited.
     pub(crate) reservation: Option<Arc<Reservation>>,
+}
+
+/// The place of an announcement. While it lives, the journal keeps all from there on.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    owner: Arc<Owner>,
+    position: Position,
 }
 
 impl Owner {
@@ -60,7 +67,10 @@ impl Owner {
             path,
             old,
             record,
-            position,
+            announcement: Arc::new(Announcement {
+                owner: Arc::clone(self),
+                position,
+            }),
             reservation: None,
         })
     }
@@ -124,13 +134,19 @@ impl Owner {
 
 impl Begun {
     /// Where in the journal the announcement is.
-    pub(crate) const fn position(&self) -> Position {
-        self.position
+    pub(crate) fn position(&self) -> Position {
+        self.announcement.position
+    }
+
+    /// Has the journal keep the announcement, and the commit behind it, until storage has durably what everybody sees already:
+    /// after a power cut it would else be nowhere that it was promised.
+    pub(crate) fn announcement(&self) -> Arc<Announcement> {
+        Arc::clone(&self.announcement)
     }
 
     /// Waits until the announcement is durable. When it is not, nothing comes of the change.
     pub(crate) async fn sync(&self) -> Result<(), Error> {
-        let synced = self.owner.journal.sync(self.position).await;
+        let synced = self.owner.journal.sync(self.position()).await;
         if synced.is_err() {
             // It may still become durable, when the caller has long given up.
             self.give_up();
@@ -224,7 +240,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for Announcement {
     fn drop(&mut self) {
         self.owner.forget_announcement(self.position);
     }
