@@ -50,7 +50,7 @@ pub struct Checkpoint {
     pub term: u64,
     /// All changes up to and with this one are counted.
     pub through_seq: u64,
-    /// All changes up to and with this one had been acknowledged by the mirror.
+    /// All changes up to and with this one the mirror once had, whatever it has lost since.
     pub mirrored_seq: u64,
     /// What each container holds.
     pub containers: BTreeMap<ContainerName, Count>,

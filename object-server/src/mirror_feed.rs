@@ -151,9 +151,10 @@ impl MirrorFeed {
         }
     }
 
-    /// What the mirror of an account has.
-    pub(crate) fn acknowledged(&self, account_id: u64) -> u64 {
-        self.stream(account_id).map_or(0, |stream| stream.acknowledged())
+    /// Up to here the mirror of an account had everything when it was last heard of, whatever it has lost since. Less must not
+    /// be written down: an older database would be taken for the one that was left.
+    pub(crate) fn had(&self, account_id: u64) -> u64 {
+        self.stream(account_id).map_or(0, |stream| stream.had())
     }
 
     /// The name of an account that was registered.

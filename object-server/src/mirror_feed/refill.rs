@@ -29,6 +29,9 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
             ..Filling::default()
         };
     });
+    let journal = &stream.sources.journal;
+    // Before anything is walked in vain.
+    journal.sync(journal.position()).await?;
     new_incarnation(stream).await?;
     // Only this begins with nothing: what follows is refused where it is not known any more.
     send(stream, 0, before_any(account.last_seq()), Vec::new()).await?;
@@ -43,6 +46,8 @@ pub(super) async fn refill(stream: &Stream) -> Result<u64, Error> {
     let (through, ()) = tokio::try_join!(gather(stream, batch), send_all(stream, gathered))?;
     // What changed before the last tree operation, too, has to be there when the mirror hears that it has them.
     stream.send_until(through, before_any(through)).await?;
+    // A change that a power cut can still take back must not be among them: its `seq` would be given again.
+    journal.sync(journal.position()).await?;
     send(stream, before_any(through), through, Vec::new()).await?;
     stream.filling.send_modify(|filling| filling.completed += 1);
     Ok(through)

@@ -47,7 +47,7 @@ pub(super) struct Filling {
 #[derive(Debug)]
 struct State {
     queue: Queue,
-    /// Up to here the mirror had everything when that was last written down.
+    /// Up to here the mirror had everything when it was last heard of.
     floor: u64,
     /// What an earlier process left is still being noted.
     is_held: bool,
@@ -169,6 +169,10 @@ impl Stream {
 
     pub(super) fn acknowledged(&self) -> u64 {
         *self.acknowledged.borrow()
+    }
+
+    pub(super) fn had(&self) -> u64 {
+        self.state.lock().floor
     }
 
     pub(super) fn oldest_needed(&self) -> Option<Position> {

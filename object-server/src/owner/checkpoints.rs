@@ -46,7 +46,7 @@ impl Owner {
             .filter(|&from| self.journal.is_near(from));
         let mut checkpoints = Vec::new();
         for account in self.loaded() {
-            let mirrored_seq = self.feed.acknowledged(account.account_id);
+            let mirrored_seq = self.feed.had(account.account_id);
             let mut ledger = account.ledger.lock();
             if ledger.is_dirty || ledger.mirrored_seq != mirrored_seq {
                 ledger.is_dirty = false;
