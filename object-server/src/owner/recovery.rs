@@ -2,8 +2,9 @@
 //!
 //! Of each account the journal still holds everything that the counters' checkpoint or the mirror may not have. The
 //! counters are the checkpoint plus the later commits; the mirror gets the later paths. An announcement without an
-//! end is looked up in storage: if that shows the write, its commit is made up for; else only the mirror looks again.
-//! Commits speak of names as they were: tree operations that came later are taken into account.
+//! end is looked up in storage: if that shows the write, its commit is made up for; else it is ended, and only the mirror looks
+//! again. Whatever is found out is in the journal before anything else is, so that the next start need not find it out of a storage
+//! that has changed since. Commits speak of names as they were: tree operations that came later are taken into account.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -46,14 +47,20 @@ impl Recovery {
     /// Sorts the entries of the journal.
     pub(crate) fn read(entries: impl IntoIterator<Item = (Position, Entry)>, journal_is_lost: bool) -> Self {
         let mut accounts: HashMap<u64, Found> = HashMap::new();
+        let mut lost = HashSet::new();
         for (position, entry) in entries {
             let found = accounts.entry(entry.account_id).or_default();
+            if let Kind::Commit { path, record, .. } = &entry.kind
+                && record.action == settle::LOST
+            {
+                lost.extend(found.last_write(path));
+            }
             found.add(position, entry.kind);
         }
         Self {
             accounts,
             journal_is_lost,
-            lost: HashSet::new(),
+            lost,
         }
     }
 }
@@ -163,6 +170,9 @@ impl Owner {
             // Nobody knows what the mirror has: it is filled anew.
             None => u64::MAX,
         };
+        if is_recounted && !found.begun.is_empty() {
+            self.count_again(&account, checkpoint.as_ref(), floor).await?;
+        }
         self.feed.register_held(Arc::clone(&account), floor);
         for change in &found.changes {
             self.tell_again(account_id, change);
@@ -173,6 +183,25 @@ impl Owner {
             self.feed.suspect(account_id);
         }
         Ok(account)
+    }
+
+    /// Until counters are written down, each start counts what storage holds. What is put into the journal from here on is counted
+    /// already, and says no more of how doubtful it was.
+    async fn count_again(
+        &self,
+        account: &Account,
+        known: Option<&Checkpoint>,
+        mirrored_seq: u64,
+    ) -> Result<(), Error> {
+        let unknown = Checkpoint {
+            account_id: account.account_id,
+            term: account.attributes().term,
+            through_seq: known.map_or(0, |known| known.through_seq),
+            mirrored_seq,
+            disabled: None,
+            ..Checkpoint::default()
+        };
+        checkpoint::save(&self.state_directory, &self.lease, unknown).await
     }
 
     /// Raises the term, durably, where somebody else may have given numbers in it.
@@ -209,17 +238,33 @@ impl Owner {
         let mut history = History::of(&found.changes);
         let switched = found.switched();
         let limited = found.directories();
-        for (position, begun) in found.begun {
-            match begun {
-                Begun::Operation(id, operation) => {
-                    self.finish_operation(account, id, &operation, &mut history, is_recounted)
-                        .await?;
-                }
-                Begun::Node { .. } => {
-                    self.finish(account, position, begun, &mut history, is_recounted)
-                        .await?;
-                }
+        // Tree operations first: they had the locks of their containers until they were in the order, so what was announced
+        // beside one was made after it.
+        let mut operations = Vec::new();
+        for begun in found.begun.values() {
+            if let Begun::Operation(id, operation) = begun
+                && self
+                    .finish_operation(account, *id, operation, &mut history, is_recounted)
+                    .await?
+            {
+                operations.push(operation);
             }
+        }
+        // What the first of several announcements of a name found there is what was counted. A later one may have found what an
+        // earlier one led to, which was never counted.
+        let mut counted = HashMap::new();
+        for (position, begun) in &found.begun {
+            let Begun::Node { path, old, .. } = begun else {
+                continue;
+            };
+            let is_given_away = found.is_given_away(path, *position)
+                || operations
+                    .iter()
+                    .any(|operation| found::is_place(path, operation));
+            let old = old.filter(|_| !is_given_away);
+            let old = *counted.entry(path.clone()).or_insert(old);
+            self.finish(account, begun, old, &mut history, is_recounted)
+                .await?;
         }
         self.correct(account, &found.changes, &history, is_recounted)
             .await?;

@@ -19,6 +19,7 @@ mod tree;
 mod tree_faults;
 mod tree_model;
 mod tree_races;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -119,19 +119,35 @@ impl Found {
         });
     }
 
-    /// Whether a change was announced of a name that a tree operation then gave to another node: the announcement does
-    /// not know what it really replaced.
+    /// Whether a change was announced of a name that a tree operation then gave to another node, or may have given: the
+    /// announcement does not know what it really replaced.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.begun.iter().any(|(announced, begun)| {
             let Begun::Node { path, .. } = begun else {
                 return false;
             };
-            let later = self.changes.iter().rev();
-            let mut later = later.take_while(|change| change.position > *announced);
-            later.any(|change| match &change.made {
-                Made::Operation(operation) => operation.rename.places().any(|place| lies_in(path, place)),
-                Made::Node { .. } => false,
-            })
+            let mut undecided = self.begun.values();
+            self.is_given_away(path, *announced)
+                || undecided
+                    .any(|other| matches!(other, Begun::Operation(_, operation) if is_place(path, operation)))
+        })
+    }
+
+    /// Whether a tree operation gave the name to another node after the change was announced.
+    pub(super) fn is_given_away(&self, path: &NodePath, announced: Position) -> bool {
+        let later = self.changes.iter().rev();
+        let mut later = later.take_while(|change| change.position > announced);
+        later.any(|change| match &change.made {
+            Made::Operation(operation) => is_place(path, operation),
+            Made::Node { .. } => false,
+        })
+    }
+
+    /// The last write of a name that is known.
+    pub(super) fn last_write(&self, of: &NodePath) -> Option<WriteId> {
+        self.changes.iter().rev().find_map(|change| match &change.made {
+            Made::Node { id, path, .. } if path == of => Some(*id),
+            _ => None,
         })
     }
 
@@ -171,4 +187,9 @@ impl Found {
             })
             .collect()
     }
+}
+
+/// Whether a tree operation leaves or takes this name, or one that it lies in.
+pub(super) fn is_place(path: &NodePath, operation: &Operation) -> bool {
+    operation.rename.places().any(|place| lies_in(path, place))
 }

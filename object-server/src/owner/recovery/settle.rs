@@ -2,24 +2,32 @@
 //! Storage is asked what there is.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use common::Error;
+use common::functional::Context;
 use common::name::AccountName;
+use common::{Clock, Error};
 
-use super::super::{Account, Owner, PRESENT, footprint};
+use super::super::account::Ledger;
+use super::super::{Account, Owner, PRESENT, footprint, record};
 use super::found::{Begun, Change, Found, Made};
 use super::history::History;
 use super::path;
 use crate::engine::EngineError;
-use crate::journal::{Action, Entry, Footprint, Kind, Position};
+use crate::journal::{Action, Entry, Footprint, Kind, Position, Record};
 use crate::node::{NodePath, WriteId};
 use crate::tree::Operation;
+
+/// What the journal says of a node whose last write a power cut took back, and of one that an announced write left alone, in the
+/// place of what a client asked for. Nobody is sent a record of it.
+pub(super) const LOST: &str = "recovery/lost";
+const NOT_MADE: &str = "recovery/not_made";
 
 /// No more changes than this are between their commit and their acknowledgement.
 const MAX_IN_FLIGHT: usize = 4096;
 
 impl Owner {
-    /// Finds out what became of a tree operation that was cut short, and says so in the journal.
+    /// Finds out what became of a tree operation that was cut short, and says so in the journal; whether it was made.
     pub(super) async fn finish_operation(
         &self,
         account: &Account,
@@ -27,21 +35,21 @@ impl Owner {
         operation: &Operation,
         history: &mut History,
         is_recounted: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if self.settle(&account.name, id, operation).await? {
             let position = self.commit_operation(account, id, operation, None, !is_recounted)?;
             if let Some(made) = operation.end(id, account.last_seq()) {
                 self.repeats.remember(position, &made);
             }
             history.add_operation(account.last_seq(), operation.rename.clone());
-            return Ok(());
+            return Ok(true);
         }
         // What is done later to the same node must not be taken for this.
         self.journal.append_reserved(&Entry {
             account_id: account.account_id,
             kind: Kind::Abort { id },
         })?;
-        Ok(())
+        Ok(false)
     }
 
     /// Settles all tree operations that were cut short.
@@ -85,12 +93,13 @@ impl Owner {
         }
     }
 
-    /// Makes up for the commit of a write that storage shows, or has the mirror look at the path again.
+    /// Makes up for the commit of a write that storage shows, or ends it and has the mirror look at the path again. `counted` is
+    /// what the counters know of the name, unless the journal says more of it.
     pub(super) async fn finish(
         &self,
         account: &Account,
-        position: Position,
-        begun: Begun,
+        begun: &Begun,
+        counted: Option<Footprint>,
         history: &mut History,
         is_recounted: bool,
     ) -> Result<(), Error> {
@@ -98,48 +107,74 @@ impl Owner {
             id,
             path,
             action,
-            old,
             record,
+            ..
         } = begun
         else {
             return Ok(());
         };
-        let now = self.shown(account, &path).await?;
+        let now = self.shown(account, path).await?;
+        // What another change of the same name led to, when one came between announcement and crash.
+        let counted = history.last(path).map_or(counted, |(_, footprint)| footprint);
         let is_there = match action {
-            Action::Delete => now.is_none(),
-            Action::Put | Action::Post => now.is_some_and(|(shown, _)| shown == id),
+            // What another one removed before is not gone because of this one.
+            Action::Delete => now.is_none() && counted.is_some(),
+            Action::Put | Action::Post => now.is_some_and(|(shown, _)| shown == *id),
         };
         let mut ledger = account.ledger.lock();
-        let seq = ledger.last_seq + 1;
-        ledger.last_seq = seq;
-        ledger.is_dirty = true;
-        let mut position = position;
         if is_there {
             let new = now.map(|(_, footprint)| footprint);
-            // What another change of the same name led to, when one came between announcement and crash.
-            let old = history.last(&path).map_or(old, |(_, footprint)| footprint);
-            let kind = Kind::Commit {
-                id,
-                seq,
-                path: path.clone(),
-                old,
-                new,
-                record,
-            };
-            let entry = Entry {
-                account_id: account.account_id,
-                kind,
-            };
-            position = self.journal.append_reserved(&entry)?;
+            let found = (*id, counted, new);
+            let (entry, position) = self.put_in_order(account, &mut ledger, path, found, record)?;
             self.repeats.remember(position, &entry.kind);
             self.records.note(position, entry);
             if !is_recounted {
-                ledger.count(&path, old, new, None);
+                ledger.count(path, counted, new, None);
             }
-            history.add_node(path.clone(), seq, id, new);
+            history.add_node(path.clone(), ledger.last_seq, *id, new);
+        } else {
+            // What is done later to the same node must not be taken for this.
+            self.journal.append_reserved(&Entry {
+                account_id: account.account_id,
+                kind: Kind::Abort { id: *id },
+            })?;
+            let counted = match is_recounted {
+                true => now.map(|(_, footprint)| footprint),
+                false => counted,
+            };
+            let same = now.filter(|(_, footprint)| Some(*footprint) == counted);
+            let shown = same.map_or(WriteId::default(), |(shown, _)| shown);
+            let record = of_recovery(NOT_MADE);
+            self.put_in_order(account, &mut ledger, path, (shown, counted, counted), &record)?;
         }
-        self.feed.note_path(account.account_id, seq, position, path);
         Ok(())
+    }
+
+    /// Gives what was found out about a node the next number, in the journal, too, so that no later change gets it after a
+    /// crash: which write it shows, what was counted, and what is to be. The mirror looks at it again.
+    fn put_in_order(
+        &self,
+        account: &Account,
+        ledger: &mut Ledger,
+        path: &NodePath,
+        (id, old, new): (WriteId, Option<Footprint>, Option<Footprint>),
+        record: &Arc<Record>,
+    ) -> Result<(Entry, Position), Error> {
+        let (account_id, seq) = (account.account_id, ledger.last_seq + 1);
+        let kind = Kind::Commit {
+            id,
+            seq,
+            path: path.clone(),
+            old,
+            new,
+            record: Arc::clone(record),
+        };
+        let entry = Entry { account_id, kind };
+        let position = self.journal.append_reserved(&entry)?;
+        ledger.last_seq = seq;
+        ledger.is_dirty = true;
+        self.feed.note_path(account_id, seq, position, path.clone());
+        Ok((entry, position))
     }
 
     /// Looks whether storage shows what the last commits say. A power cut can take a change that was committed but
@@ -171,14 +206,14 @@ impl Owner {
             }
             self.recovery.lock().lost.insert(id);
             let mut ledger = account.ledger.lock();
-            ledger.last_seq += 1;
-            ledger.is_dirty = true;
+            let shown_id = shown.map_or(WriteId::default(), |(shown, _)| shown);
+            let shown = shown.map(|(_, footprint)| footprint);
+            // From now on this is what is expected: it must be counted once, not at each start that still finds that commit.
+            let record = of_recovery(LOST);
+            self.put_in_order(account, &mut ledger, &path, (shown_id, expected, shown), &record)?;
             if !is_recounted {
-                let shown = shown.map(|(_, footprint)| footprint);
                 ledger.count(&path, expected, shown, None);
             }
-            let (seq, position) = (ledger.last_seq, self.journal.position());
-            self.feed.note_path(account.account_id, seq, position, path);
         }
         Ok(())
     }
@@ -213,4 +248,10 @@ impl Owner {
             }
         })
     }
+}
+
+/// Stands in an entry for who asked for the change: nobody did.
+fn of_recovery(action: &'static str) -> Arc<Record> {
+    let context = Context::internal("recovery", Clock::now());
+    Arc::new(record(&context, action, 200, 0))
 }
