@@ -244,9 +244,7 @@ fn a_mirror_that_is_filled_anew_hears_of_no_change_that_can_be_taken_back() {
         world.mirror.forget_everything();
         world.mirror.set_away(false);
         // The journal goes on after a second, and until then nobody may be told.
-        while world.mirror.objects().len() < 2 && seen.elapsed() < Duration::from_millis(800) {
-            tokio::task::yield_now().await;
-        }
+        crate::until(async || seen.elapsed() > Duration::from_millis(800)).await;
     });
     lose(&world, "b");
     restart(&mut world, &[("a", 1)]);
