@@ -63,8 +63,8 @@ impl FailurePoints {
     }
 
     /// Points armed by a text as an environment variable holds it: `name=abort`, `name=error`, `name=full`,
-    /// `name=abort@3` (at the third hit), several separated by commas. `name=wait:FILE` lets no thread pass as long as there is
-    /// a file of this name; each that waits adds a byte to it.
+    /// `name=abort@3` (at the third hit), `name=error@3+` (at the third and every one after it), several separated by commas.
+    /// `name=wait:FILE` lets no thread pass as long as there is a file of this name; each that waits adds a byte to it.
     ///
     /// # Errors
     /// The part that cannot be read.
@@ -73,6 +73,7 @@ impl FailurePoints {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, failure) = part.split_once('=').ok_or_else(|| part.to_owned())?;
             let (failure, hit) = failure.split_once('@').unwrap_or((failure, "1"));
+            let (hit, times) = hit.strip_suffix('+').map_or((hit, 1), |hit| (hit, u64::MAX));
             let hit: u64 = hit.parse().map_err(|_| part.to_owned())?;
             if let Some(gate) = failure.strip_prefix("wait:") {
                 points.arm_later(name, Failure::Wait, hit.saturating_sub(1), u64::MAX);
@@ -85,7 +86,7 @@ impl FailurePoints {
                 "full" => Failure::Error(io::ErrorKind::StorageFull),
                 _ => return Err(part.to_owned()),
             };
-            points.arm_later(name, failure, hit.saturating_sub(1), 1);
+            points.arm_later(name, failure, hit.saturating_sub(1), times);
         }
         Ok(points)
     }
@@ -254,7 +255,9 @@ mod tests {
         let points = FailurePoints::parse("a:b=error@2, c:d=full").unwrap();
         assert!(points.hit("a:b").is_ok() && points.hit("a:b").is_err() && points.hit("a:b").is_ok());
         assert_eq!(points.hit("c:d").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        for text in ["a", "a=b", "a=abort@x"] {
+        let points = FailurePoints::parse("a:b=error@2+").unwrap();
+        assert!(points.hit("a:b").is_ok() && points.hit("a:b").is_err() && points.hit("a:b").is_err());
+        for text in ["a", "a=b", "a=abort@x", "a=abort@+"] {
             assert!(FailurePoints::parse(text).is_err(), "{text}");
         }
     }
