@@ -258,7 +258,7 @@ impl Owner<'_> {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), waiting)
+        tokio::time::timeout(Duration::from_secs(60), waiting)
             .await
             .expect("the reaper removes what was forgotten");
     }

@@ -124,9 +124,13 @@ async fn only_what_may_be_done_twice_is_done_twice() {
 async fn a_silent_store_is_not_waited_for() {
     let server = Server::start(|_, _| Reply::Silence).await;
     let mut settings = quick();
-    settings.patience.silence = Duration::from_millis(50);
+    // Long enough for what is to be seen of each attempt.
+    settings.patience.silence = Duration::from_secs(2);
     settings.attempts = 2;
-    let access = server.client().0.access.clone();
+    let access = Access::Token {
+        storage_url: format!("http://{}/v1/AUTH_a", server.address()),
+        token: crate::Secret::new("t"),
+    };
     let client = Client::with_settings(access, settings).unwrap();
     let error = client.head("c", "o").await.unwrap_err();
     assert!(error.to_string().contains("too long"), "{error}");

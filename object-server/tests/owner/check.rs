@@ -26,7 +26,7 @@ pub(crate) async fn ended(client: &Client, job: &Job) -> Job {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), waiting)
+    tokio::time::timeout(Duration::from_secs(60), waiting)
         .await
         .unwrap()
 }

@@ -93,7 +93,7 @@ impl World {
 
 /// Waits until it is so.
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     while !is_so().await {
         assert!(tokio::time::Instant::now() < deadline, "that never came true");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

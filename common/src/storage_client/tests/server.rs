@@ -123,6 +123,10 @@ impl Server {
         response
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().clone()
     }

@@ -142,7 +142,7 @@ async fn until_empty(directory: &FilePath) {
             tokio::task::yield_now().await;
         }
     };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(60), waiting).await;
     assert!(
         waited.is_ok(),
         "{} still holds {:?}",

@@ -74,7 +74,7 @@ async fn until(is_so: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
+    tokio::time::timeout(std::time::Duration::from_secs(60), waiting)
         .await
         .unwrap();
 }
