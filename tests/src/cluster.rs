@@ -39,7 +39,7 @@ pub struct Cluster {
 
 /// An address that nobody else gets, and on which one process listens at a time.
 #[derive(Debug)]
-struct Place {
+pub struct Place {
     /// Bound, and never listening: whoever connects while no process listens is refused.
     _socket: TcpSocket,
     address: SocketAddr,
@@ -53,8 +53,15 @@ pub struct Socket {
     address: SocketAddr,
 }
 
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Place {
-    fn new() -> Self {
+    /// On a port that is free.
+    pub fn new() -> Self {
         let socket = TcpSocket::new_v4().expect("the system has TCP");
         socket
             .set_reuseaddr(true)
@@ -65,6 +72,11 @@ impl Place {
             _socket: socket,
             address,
         }
+    }
+
+    /// Where the process listens, when it runs.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -105,12 +117,8 @@ impl Cluster {
 
     /// The same with each on a machine of its own, as far as they can tell: their kernels bear different names. `None`: here
     /// nobody can make them believe that, which is said.
-    pub async fn with_machines(settings: &str) -> Option<Self> {
-        let mut cluster = Self::made(
-            &format!("[object-server]\nstandby = true\n{settings}"),
-            Some(Place::new()),
-        )
-        .await;
+    pub async fn with_machines() -> Option<Self> {
+        let mut cluster = Self::with_standby().await;
         cluster.has_machines = true;
         for which in [0, 1] {
             let name = format!("kernel-{which}\n");
@@ -158,6 +166,13 @@ impl Cluster {
     pub async fn start(&self, part: &str) -> Process {
         let mut command = Command::new(program::server());
         Process::start(self.complete(&mut command, part)).await
+    }
+
+    /// The same with variables of its own in its environment.
+    pub async fn start_with(&self, part: &str, variables: &[(&str, &str)]) -> Process {
+        let mut command = Command::new(program::server());
+        let command = self.complete(&mut command, part);
+        Process::start(command.envs(variables.iter().copied())).await
     }
 
     /// Starts one of the two object-servers, 0 or 1, with these failure points.

@@ -21,6 +21,7 @@ pub mod raw;
 pub mod relay;
 pub mod response;
 pub mod server;
+pub mod stopwatch;
 pub mod storage;
 pub mod tree_worker;
 pub mod tree_workers;
@@ -36,6 +37,7 @@ pub use process::Process;
 pub use raw::Connection;
 pub use response::Response;
 pub use server::{Database, Server, Shape};
+pub use stopwatch::Stopwatch;
 pub use tree_worker::TreeWorker;
 pub use tree_workers::TreeWorkers;
 

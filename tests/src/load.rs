@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::response::Response;
+use crate::stopwatch::Stopwatch;
 
 /// Nothing here takes so long unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -67,7 +68,7 @@ impl Load {
         }
     }
 
-    /// Ends the work, and tells how long the longest answer took.
+    /// Ends the work, and tells how long the longest answer took, apart from what the machine is to blame for.
     ///
     /// # Panics
     /// When a client got an answer that is not right, or none.
@@ -129,9 +130,9 @@ impl Worker {
     }
 
     async fn timed(&mut self, request: crate::client::Request) -> Response {
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let response = request.await;
-        self.slowest = self.slowest.max(start.elapsed());
+        self.slowest = self.slowest.max(watch.elapsed());
         response
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{Client, Response, Server};
+use crate::{Client, Response, Server, Stopwatch};
 
 /// Who logs in.
 const USER: (&str, &str) = ("test:tester", "testing");
@@ -24,7 +24,7 @@ pub struct Worker {
 /// The request that took longest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slowest {
-    /// How long.
+    /// How long, apart from what the machine is to blame for.
     pub time: Duration,
     /// What it was.
     pub request: String,
@@ -240,9 +240,9 @@ impl Worker {
     }
 
     async fn timed(&mut self, request: &str, sent: impl IntoFuture<Output = Response>) -> Response {
-        let begin = Instant::now();
+        let watch = Stopwatch::start();
         let response = sent.await;
-        let time = begin.elapsed();
+        let time = watch.elapsed();
         if time > self.slowest.time {
             self.slowest = Slowest {
                 time,

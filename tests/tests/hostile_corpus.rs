@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use integration_tests::{Client, Connection, Server};
 
 /// Waiting for what never comes ends soon.
-const SETTING: &str = "[proxy]\nclient_timeout = \"1s\"\nheader_timeout = \"1s\"\nidle_timeout = \"1s\"";
+const SETTING: &str = "[proxy]\nclient_timeout = \"10s\"\nheader_timeout = \"10s\"\nidle_timeout = \"10s\"";
 
 /// How often each request is changed; set for a long run by hand.
 const ROUNDS: &str = "STOBJ_TEST_CORPUS_ROUNDS";

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use integration_tests::stopwatch::within;
 use integration_tests::{Client, Connection, Server, Shape};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -83,9 +84,7 @@ async fn work(server: &Server, client: &Client) {
         client.delete("c/small").await.expect(204);
         expect_information(server).await;
     };
-    timeout(PROMPTLY, work)
-        .await
-        .expect("a client of good will is served");
+    within(PROMPTLY, "a client of good will is served", work).await;
 }
 
 #[tokio::test]

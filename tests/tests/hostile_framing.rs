@@ -5,7 +5,7 @@
 use integration_tests::{Client, Connection, Server};
 
 /// Waiting for what never comes ends soon.
-const SETTING: &str = "[proxy]\nclient_timeout = \"1s\"";
+const SETTING: &str = "[proxy]\nclient_timeout = \"4s\"";
 
 /// A request that ends the connection, so that whatever comes before it has been answered then.
 const LAST: &str = "GET /info HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";

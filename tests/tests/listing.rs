@@ -65,7 +65,7 @@ fn listings_agree_with_a_sorted_set_under_any_parameters() {
 #[test]
 fn listings_agree_with_a_sorted_set_while_the_database_hangs() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(Server::start());
+    let server = runtime.block_on(Server::builder().impatient().start());
     let _held = runtime.block_on(HeldDatabase::hold(&server));
     agree_with_a_sorted_set(&runtime, &server, 15);
 }

@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use integration_tests::fault::HeldDatabase;
+use integration_tests::stopwatch::within;
 use integration_tests::{Client, Server};
-use tokio::time::timeout;
 
 /// No change waits for SQL, and a listing no longer than half a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Within the time in which everything must go on.
 async fn soon<F: IntoFuture>(request: F) -> F::Output {
-    timeout(PATIENCE, request.into_future())
-        .await
-        .expect("nobody waits for SQL")
+    within(PATIENCE, "nobody waits for SQL", request).await
 }
 
 async fn work(client: &Client, container: &str) {
@@ -62,7 +60,7 @@ async fn check(client: &Client, container: &str) {
 
 #[tokio::test]
 async fn everything_goes_on_while_the_database_hangs() {
-    let server = Server::start().await;
+    let server = Server::builder().impatient().start().await;
     let client = server.tester().await;
     work(&client, "before").await;
     let held = HeldDatabase::hold(&server).await;
@@ -84,7 +82,7 @@ async fn everything_goes_on_while_the_database_hangs() {
 
 #[tokio::test]
 async fn what_the_database_missed_reaches_it_after_a_kill() {
-    let server = Server::start().await;
+    let server = Server::builder().impatient().start().await;
     let client = server.tester().await;
     let held = HeldDatabase::hold(&server).await;
     work(&client, "c").await;

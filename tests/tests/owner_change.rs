@@ -17,8 +17,6 @@ const TAKEN_OVER: &str = "owns all accounts now";
 const WAITING: &str = "waiting until its lease is not renewed for so long";
 const RUN_OUT: &str = "the lease of the storage ran out";
 const LOST: &str = "another server has taken the storage over";
-/// Shorter than in service, and long enough for a slow machine.
-const LEASE: &str = "lease_renewal = \"500ms\"\nlease_expiry = \"2s\"\nlease_takeover = \"5s\"\n";
 
 /// Two object-servers, an account-server and a proxy, and who works there.
 struct Store {
@@ -159,7 +157,7 @@ async fn who_stood_by_owns_what_the_killed_one_did_and_back() {
 
 #[tokio::test]
 async fn who_was_cut_off_and_comes_back_owns_nothing_and_changes_nothing() {
-    let Some(cluster) = Cluster::with_machines(LEASE).await else {
+    let Some(cluster) = Cluster::with_machines().await else {
         return;
     };
     let mut chance = Chance::new(29);

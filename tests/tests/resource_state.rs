@@ -11,9 +11,9 @@ use integration_tests::client::Request;
 use integration_tests::cluster::until;
 use integration_tests::fault::HeldDatabase;
 use integration_tests::server::ADMIN_PASSWORD;
+use integration_tests::stopwatch::within;
 use integration_tests::{Client, CommandLine, Connection, Response, Server, program};
 use tokio::process::Command;
-use tokio::time::timeout;
 
 const STATE: &str = "x-resource-state";
 
@@ -451,11 +451,11 @@ async fn a_switch_waits_for_no_database_and_the_mirror_learns_of_it() {
     let client = prepare(&server).await;
     let admin_client = admin(&server).await;
     let held = HeldDatabase::hold(&server).await;
-    let soon = |request: Request| timeout(Duration::from_secs(5), request.into_future());
+    let soon = |request: Request| within(Duration::from_secs(5), "nobody waits for SQL", request);
     let of_account = soon(switch(&admin_client.at_account("AUTH_test2"), "", "disable")).await;
-    of_account.expect("nobody waits for SQL").expect(204);
+    of_account.expect(204);
     let of_object = soon(switch(&admin_client, "c/o", "disable")).await;
-    of_object.expect("nobody waits for SQL").expect(202);
+    of_object.expect(202);
     client.get("c/o").await.expect(403);
     let killed = server.kill().await;
     held.release().await;

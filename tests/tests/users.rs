@@ -7,11 +7,15 @@ use std::time::Duration;
 use http::Method;
 use integration_tests::client::Request;
 use integration_tests::cluster::until;
-use integration_tests::{Client, Cluster, Server};
+use integration_tests::{Client, Cluster, Server, Stopwatch};
 use tokio::time::Instant;
 
 /// A token is void everywhere after so long; half of it is for the machine.
 const EVERYWHERE: Duration = Duration::from_secs(4);
+
+/// So often a user may fail at once; after so many seconds one failure is forgiven, which on a slow machine happens meanwhile.
+const FAILURES: u64 = 10;
+const FORGIVEN_AFTER: u64 = 10;
 
 fn program(client: &Client, action: &str, json: &str) -> Request {
     let target = format!("/f/{action}");
@@ -93,13 +97,13 @@ async fn a_token_is_void_in_every_process_within_two_seconds() {
         .at_account("AUTH_admin");
     elsewhere.get("").await.expect_one_of(&[200, 204]);
     log_out(&client).await.expect(204);
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     client.get("").await.expect(401);
     until("it is void at the other proxy", || async {
         elsewhere.get("").await.status() == 401
     })
     .await;
-    assert!(begin.elapsed() < EVERYWHERE, "{:?}", begin.elapsed());
+    assert!(watch.elapsed() < EVERYWHERE, "{:?}", watch.elapsed());
 }
 
 #[tokio::test]
@@ -166,11 +170,27 @@ async fn users_log_in_by_email_and_are_disabled() {
 async fn who_guesses_must_wait() {
     let server = Server::start().await;
     for user in ["test:tester3", "test:nobody"] {
-        for _ in 0..10 {
-            server.client().ask_for_token(user, "guess").await.expect(401);
-        }
-        let refused = server.client().ask_for_token(user, "guess").await.expect(429);
-        assert!((1..=10).contains(&refused.number("retry-after")), "{refused:?}");
+        let begin = Instant::now();
+        let mut failures = 0;
+        let refused = loop {
+            let answer = server.client().ask_for_token(user, "guess").await;
+            let answer = answer.expect_one_of(&[401, 429]);
+            if answer.status() == 429 {
+                break answer;
+            }
+            failures += 1;
+            let forgiven = begin.elapsed().as_secs() / FORGIVEN_AFTER;
+            assert!(
+                failures <= FAILURES + forgiven,
+                "{failures} in {:?}",
+                begin.elapsed()
+            );
+        };
+        assert!(failures >= FAILURES, "{failures} failures are allowed");
+        assert!(
+            (1..=FORGIVEN_AFTER).contains(&refused.number("retry-after")),
+            "{refused:?}"
+        );
     }
     server.tester().await;
 }
@@ -206,7 +226,7 @@ async fn nothing_secret_reaches_a_log() {
     // Lines come through a pipe, a moment behind the answers.
     let is_logged_out = |line: &String| line.contains("DELETE /auth/v1.0");
     let logged = |lines: &VecDeque<String>| lines.iter().any(is_logged_out).then_some(());
-    let logged_out = server.log().wait_for(Duration::from_secs(10), logged);
+    let logged_out = server.log().wait_for(Duration::from_secs(60), logged);
     assert!(logged_out.is_some(), "each request has an access line");
     let lines = server.log().lines();
     for secret in ["sesame", "argon2", "testing", client.token(), admin.token()] {

@@ -19,6 +19,13 @@ use crate::program;
 /// The variable for the setting `database` of `[account-server]`.
 pub const DATABASE_SETTING: &str = "STOBJ_ACCOUNT_SERVER__DATABASE";
 
+/// So long a server of a test waits for its database, where that is there: a machine with much else to do keeps nobody from moving
+/// a directory.
+const PATIENCE: [(&str, &str); 2] = [
+    ("STOBJ_OBJECT_SERVER__LISTING_WAIT", "20s"),
+    ("STOBJ_OBJECT_SERVER__LISTING_TIMEOUT", "20s"),
+];
+
 /// A server to be started.
 #[derive(Clone, Debug)]
 #[must_use = "start it"]
@@ -29,6 +36,7 @@ pub struct Builder {
     settings: String,
     variables: Vec<(String, String)>,
     wrapper: Vec<String>,
+    is_patient: bool,
     directory: Arc<TempDir>,
     data: PathBuf,
 }
@@ -44,6 +52,7 @@ impl Builder {
             settings: String::new(),
             variables: vec![("STOBJ_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned())],
             wrapper: Vec::new(),
+            is_patient: true,
             directory: Arc::new(directory),
         }
     }
@@ -82,6 +91,13 @@ impl Builder {
         )
         .expect("writing to a string");
         self.setting(&entry)
+    }
+
+    /// Waits no longer for its database than in service: for tests that take it away. So does a server whose database is one of
+    /// the test's.
+    pub fn impatient(mut self) -> Self {
+        self.is_patient = false;
+        self
     }
 
     /// Adds a variable to the server's environment.
@@ -185,6 +201,9 @@ impl Builder {
     /// Starts one process: `part` is the subcommand.
     async fn process(&self, part: &str, configuration: &Path, servers: &[(&str, String)]) -> Process {
         let mut command = self.command(part, configuration);
+        if self.is_patient && !self.variables.iter().any(|(name, _)| name == DATABASE_SETTING) {
+            command.envs(PATIENCE);
+        }
         if let Some(database) = self.own_database().await {
             command.env(DATABASE_SETTING, database.url());
         }

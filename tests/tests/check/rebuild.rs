@@ -68,7 +68,7 @@ async fn newest_job(client: &Client) -> Value {
 
 #[tokio::test]
 async fn a_rebuild_that_is_cut_off_goes_on_after_a_restart() {
-    let server = Server::start().await;
+    let server = Server::builder().impatient().start().await;
     let client = filled(&server).await;
     let admin = server.admin().await;
     // Nothing can be written, so it has begun and cannot end.
