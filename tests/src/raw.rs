@@ -14,7 +14,7 @@ use crate::response::Response;
 use crate::server::Server;
 
 /// Longer than any time-out that a test sets.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to a server.
 #[derive(Debug)]

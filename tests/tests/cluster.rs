@@ -30,11 +30,10 @@ async fn a_proxy_and_an_object_server_start_before_those_they_need() {
     client.get("c/o").await.expect(200).expect_body("hello");
     client.put("c/p", "there").await.expect(201);
     client.list("c").await.expect(200).expect_entries(&["o", "p"]);
-    let said = proxy.log().lines_with(&format!(
-        "the object-server at {} is there",
-        cluster.object_server()
-    ));
-    assert_eq!(said.len(), 1);
+    let there = format!("the object-server at {} is there", cluster.object_server());
+    let said = || proxy.log().lines_with(&there).len();
+    until(&there, || async { said() > 0 }).await;
+    assert_eq!(said(), 1);
     for process in [proxy, object_server] {
         process.end().await;
     }

@@ -65,6 +65,13 @@ async fn can_log_in(server: &Server) {
     until("the database is taken", is_let_in).await;
 }
 
+/// What the server has said of a database that is no help, as soon as it has.
+async fn complaints(server: &Server) -> Vec<String> {
+    let complaints = || server.log().lines_with("the database cannot be used");
+    until("the server complains", || async { !complaints().is_empty() }).await;
+    complaints()
+}
+
 #[tokio::test]
 async fn who_is_not_let_in_says_so_and_tries_again() {
     let mut store = Store::start().await;
@@ -74,7 +81,7 @@ async fn who_is_not_let_in_says_so_and_tries_again() {
         .ask_for_token("test:tester", "testing")
         .await
         .expect(503);
-    let complaints = server.log().lines_with("the database cannot be used");
+    let complaints = complaints(&server).await;
     assert_eq!(complaints.len(), 1, "{complaints:?}");
     assert!(complaints[0].contains("Access denied"), "{complaints:?}");
     assert!(complaints[0].contains("mysql://stobj@"), "{complaints:?}");
@@ -104,7 +111,7 @@ async fn a_database_that_may_only_be_read_is_away_until_it_may_be_written_to() {
     store.run("SET GLOBAL read_only = ON").await;
     load.run(Duration::from_secs(4)).await;
     // It is not taken for usable in between, only to be given up again.
-    let complaints = server.log().lines_with("the database cannot be used");
+    let complaints = complaints(&server).await;
     assert_eq!(complaints.len(), 1, "{complaints:?}");
     assert!(complaints[0].contains("read"), "{complaints:?}");
     store.run("SET GLOBAL read_only = OFF").await;

@@ -101,7 +101,7 @@ impl Traced {
         };
         while !is_there() {
             assert!(
-                start.elapsed() < Duration::from_secs(20),
+                start.elapsed() < Duration::from_secs(60),
                 "{id} is not in the trace"
             );
             tokio::task::yield_now().await;

@@ -134,7 +134,7 @@ async fn a_trusted_proxy_says_where_the_client_is() {
             .find(|line| line.contains(" HEAD /v1/AUTH_test/c ") && line.contains(&id))
             .cloned()
     };
-    let line = server.log().wait_for(Duration::from_secs(10), logged);
+    let line = server.log().wait_for(Duration::from_secs(60), logged);
     let line = line.expect("each request has an access line");
     assert!(line.contains("198.51.100.1 127.0.0.1 "), "{line}");
 }

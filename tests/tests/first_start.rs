@@ -26,7 +26,7 @@ fn curl_lines<'a>(lines: impl IntoIterator<Item = &'a String>) -> Vec<String> {
 async fn the_printed_curl_lines_work_when_pasted() {
     let directory = tempfile::tempdir().unwrap();
     let server = first_start(directory.path(), &[]).await;
-    let lines = server.log().wait_for(Duration::from_secs(5), |lines| {
+    let lines = server.log().wait_for(Duration::from_secs(60), |lines| {
         let lines = curl_lines(lines);
         (lines.len() == 3).then_some(lines)
     });

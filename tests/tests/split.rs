@@ -1,8 +1,8 @@
 //! The store as three processes: `stobj proxy`, `stobj object-server`, `stobj account-server`.
 
-use std::net::TcpListener;
 use std::path::Path;
 
+use integration_tests::cluster::Place;
 use integration_tests::mariadb::OwnDatabase;
 use integration_tests::server::DATABASE_SETTING;
 use integration_tests::{Client, Database, Process, Server, Shape, cluster, program};
@@ -12,25 +12,18 @@ use tokio::process::Command;
 /// Processes that are started one by one, at addresses that are known before.
 struct Cluster {
     directory: TempDir,
-    object_server: String,
-    account_server: String,
+    object_server: Place,
+    account_server: Place,
     /// `None`: SQLite.
     database: Option<OwnDatabase>,
 }
 
 impl Cluster {
     async fn new() -> Self {
-        // Two ports that were free a moment ago.
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-            let address = listener.local_addr().expect("a listener has an address");
-            (address.to_string(), listener)
-        };
-        let ((object_server, _one), (account_server, _other)) = (free(), free());
         Self {
             directory: tempfile::tempdir().expect("a temporary directory can be made"),
-            object_server,
-            account_server,
+            object_server: Place::new(),
+            account_server: Place::new(),
             database: Database::wanted().create().await,
         }
     }
@@ -42,8 +35,14 @@ impl Cluster {
             .arg("--data")
             .arg(data)
             .current_dir(self.directory.path())
-            .env("STOBJ_CLUSTER__OBJECT_SERVER", &self.object_server)
-            .env("STOBJ_CLUSTER__ACCOUNT_SERVER", &self.account_server)
+            .env(
+                "STOBJ_CLUSTER__OBJECT_SERVER",
+                self.object_server.address().to_string(),
+            )
+            .env(
+                "STOBJ_CLUSTER__ACCOUNT_SERVER",
+                self.account_server.address().to_string(),
+            )
             .env("STOBJ_PROXY__LISTEN", "127.0.0.1:0")
             .env("STOBJ_ADMIN_PASSWORD", "admin");
         if let Some(database) = &self.database {

@@ -151,6 +151,11 @@ async fn a_database_that_is_emptied_under_a_running_server_is_filled() {
     server.login("test:joe", "secret").await;
 }
 
+/// Waits until the server has said so: its lines come through a pipe.
+async fn says(server: &Server, words: &str) {
+    until(words, || async { !server.log().lines_with(words).is_empty() }).await;
+}
+
 #[tokio::test]
 async fn a_torn_or_forged_snapshot_is_passed_over() {
     let server = Server::start().await;
@@ -168,11 +173,14 @@ async fn a_torn_or_forged_snapshot_is_passed_over() {
     }
     let server = builder.start().await;
     for path in paths {
-        let lines = server.log().lines_with(&path.display().to_string());
-        let said = lines.iter().any(|line| line.contains("is passed over"));
-        assert!(said, "{}: {lines:?}", path.display());
+        let path = path.display().to_string();
+        until(&format!("{path} is passed over"), || async {
+            let lines = server.log().lines_with(&path);
+            lines.iter().any(|line| line.contains("is passed over"))
+        })
+        .await;
     }
-    assert!(!server.log().lines_with("torn-true").is_empty());
+    says(&server, "torn-true").await;
     assert_eq!(again(&client, &server).await, 200);
     server.login("test:joe", "secret").await;
 }
@@ -210,7 +218,7 @@ async fn a_database_of_an_older_day_lets_nobody_in_again() {
     server.login("test:ann", "another").await;
     let former = server.client().ask_for_token("test:ann", "secret").await;
     former.expect(401);
-    assert!(!server.log().lines_with("lower than").is_empty());
+    says(&server, "lower than").await;
     assert_eq!(put_user(&server.admin().await, JOE).await, 409);
 
     // Whoever wants that day back says so.

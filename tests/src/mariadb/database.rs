@@ -13,7 +13,7 @@ use super::MariaDb;
 pub const ANNOUNCED: &str = "STOBJ_TEST_MARIADB";
 
 /// How long dropping a database may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A database in the announced MariaDB; without one, in a MariaDB of its own. Gone with its value.
 #[derive(Debug)]
