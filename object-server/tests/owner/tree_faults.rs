@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::config::Period;
 use object_server::failure_point::Failure;
 use tokio::time::Instant;
 
@@ -219,6 +220,9 @@ fn a_journal_that_ends_anywhere_leaves_the_tree_whole() {
 #[test]
 fn what_left_the_tree_is_reaped_only_when_the_journal_says_so() {
     let mut world = World::on_disk();
+    // It is the journal that shall fail, not the mirror that is late.
+    world.settings.listing_wait = Period::seconds(60);
+    world.settings.listing_timeout = Period::seconds(60);
     let at = "the journal does not say so";
     let model = world.crash_after(async |client| fill(&client).await);
     // And it stays so: were it written again, the directory would be let go at once.
