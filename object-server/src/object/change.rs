@@ -106,7 +106,8 @@ impl Change {
         }
     }
 
-    /// Takes the locks, if the announcement is durable already and nobody is in the way.
+    /// Takes the locks, if the announcement is durable already, nobody is in the way, and no tree operation in the container came
+    /// after it.
     ///
     /// # Errors
     /// 404 when the container was removed meanwhile, 403 when the account was switched off.
@@ -119,22 +120,22 @@ impl Change {
             ..
         } = self.0.as_ref();
         let mut progress = progress.lock();
-        let is_announced = progress
-            .begun
-            .as_ref()
-            .is_some_and(|begun| owner.journal.is_durable(begun.position()));
-        if !is_announced {
+        let announced = progress.begun.as_ref().map(Begun::position);
+        let Some(announced) = announced.filter(|&announced| owner.journal.is_durable(announced)) else {
             return Ok(false);
-        }
+        };
         let (Some(shared), Some(stripe)) = (container.lock.try_shared(), owner.stripes.try_lock(path)) else {
             return Ok(false);
         };
+        if container.last_operation() > announced {
+            return Ok(false);
+        }
         progress.locks = Some((shared, stripe));
         drop(progress);
         self.check_place().map(|()| true)
     }
 
-    /// Waits until the announcement is durable, and for the locks.
+    /// Waits until the announcement is durable, for the locks, and until the last tree operation in the container is durable.
     ///
     /// # Errors
     /// As for [`try_lock`](Self::try_lock); 503 when the journal failed.
@@ -151,6 +152,8 @@ impl Change {
             owner.journal.sync(position).await?;
         }
         let locks = (container.lock.shared().await, owner.stripes.lock(path).await);
+        // What a tree operation made stays as it is until the journal durably says that it was made.
+        owner.journal.sync(container.last_operation()).await?;
         progress.lock().locks = Some(locks);
         self.check_place()
     }

@@ -16,7 +16,7 @@ use super::recount::Counting;
 use super::reservation::{Reservation, Room};
 use super::watch::Watched;
 use crate::checkpoint::{Count, Counters, Names};
-use crate::journal::Footprint;
+use crate::journal::{Footprint, Position};
 use crate::node::{self, AccountAttributes, ContainerAttributes, NodePath};
 use crate::tree::Operation;
 
@@ -343,6 +343,17 @@ impl Account {
         let ledger = self.ledger.lock();
         for container in containers {
             container.set(Standing::LIMITED_INSIDE, ledger.limited.are_in(&container.name));
+        }
+    }
+
+    /// A tree operation was made, as the journal says there. To be called under the locks of its containers.
+    pub(super) fn note_operation(&self, operation: &Operation, made: Position) {
+        for path in operation.rename.places() {
+            if let NodePath::Object(container, _) | NodePath::Directory(container, _) = path
+                && let Some(container) = self.container(container)
+            {
+                container.note_operation(made);
+            }
         }
     }
 

@@ -124,6 +124,7 @@ impl Owner {
         self.feed
             .note_rename(account_id, seq, position, operation.rename.clone(), state);
         drop(ledger);
+        account.note_operation(operation, position);
         if operation.rename.to.is_none() {
             self.reaper.note(position, id);
         }

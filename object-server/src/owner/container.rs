@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::locks::ContainerLock;
 use super::reservation::Room;
+use crate::journal::Position;
 use crate::node::ContainerAttributes;
 
 /// A container of an account in memory.
@@ -23,6 +24,8 @@ pub(crate) struct Container {
     standing: AtomicU8,
     /// How often tree operations in it began and ended: odd, while storage shows one and the account's order may not.
     renames: watch::Sender<u64>,
+    /// Where the journal says that the last of them was made.
+    last_operation: Mutex<Position>,
 }
 
 /// A tree operation that storage may show already and the account's order may not. It holds the locks of these containers
@@ -45,6 +48,7 @@ impl Container {
             attributes: RwLock::new(Arc::new(attributes)),
             standing: AtomicU8::new(0),
             renames: watch::Sender::new(0),
+            last_operation: Mutex::default(),
         };
         container.set(Standing::LIMITED, limits.are_set());
         container
@@ -73,6 +77,16 @@ impl Container {
             .wait_for(|renames| renames % 2 == 0)
             .await
             .map_or(0, |renames| *renames)
+    }
+
+    /// Where the journal says that the last tree operation in it was made. Before that is durable a start would look for what the
+    /// operation made, so nobody may change anything here; asked under its lock.
+    pub(crate) fn last_operation(&self) -> Position {
+        *self.last_operation.lock()
+    }
+
+    pub(super) fn note_operation(&self, made: Position) {
+        *self.last_operation.lock() = made;
     }
 
     pub(super) fn set_in_limited_account(&self, is_limited: bool) {

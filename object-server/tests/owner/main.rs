@@ -14,6 +14,7 @@ mod filling;
 mod jobs;
 mod mirror;
 mod pressure;
+mod recovery;
 mod scrubber;
 mod tree;
 mod tree_faults;
