@@ -31,6 +31,9 @@ mod store;
 mod waiting;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use guards::let_through;
 use handle::Signal;
 pub(crate) use handle::{End, Handle};
@@ -64,6 +67,8 @@ pub(crate) struct Jobs {
     removal_turn: Arc<tokio::sync::Semaphore>,
     /// Before this server; none when it has closed.
     guards: Mutex<Option<FunctionalService>>,
+    /// Held by who writes a job down: its progress is, while the job itself says how far it may go on.
+    writing: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +99,7 @@ impl Jobs {
             removals: watch::Sender::new(0),
             removal_turn: Arc::new(tokio::sync::Semaphore::new(1)),
             guards: Mutex::new(Some(guards)),
+            writing: Arc::default(),
         }
     }
 
@@ -170,7 +176,8 @@ impl Jobs {
     }
 
     async fn write_down(&self, stored: Stored) -> Result<(), Error> {
-        store::save(&self.state_directory, &self.lease, stored).await
+        let writing = Arc::clone(&self.writing);
+        store::save(&self.state_directory, &self.lease, stored, writing).await
     }
 }
 

@@ -5,10 +5,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use common::functional::Context;
 use common::functional::job::Job;
 use common::{Error, Outcome, Timestamp};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::Work;
@@ -46,10 +48,16 @@ pub(super) fn new_id() -> Result<String, Error> {
     Ok(format!("{:016x}", getrandom::u64().map_err(Error::internal)?))
 }
 
-/// Writes a job down, durably.
-pub(super) async fn save(state_directory: &Path, lease: &Lease, stored: Stored) -> Result<(), Error> {
+/// Writes a job down, durably. One at a time does so, under `writing`: what is not complete has one name for all.
+pub(super) async fn save(
+    state_directory: &Path,
+    lease: &Lease,
+    stored: Stored,
+    writing: Arc<Mutex<()>>,
+) -> Result<(), Error> {
     let (base, lease) = (state_directory.to_owned(), lease.clone());
     blocking(move || {
+        let _turn = writing.lock();
         let directory = directory(&base, stored.account_id);
         durable::make_directory_below(&base, &directory)?;
         let json = serde_json::to_vec(&stored)?;
