@@ -79,10 +79,17 @@ const FORGET: Text = Text::both(
     "DELETE FROM _sqlx_migrations WHERE version = ?",
 );
 
-/// Seconds that one server waits for another that is at it; then it asks again later.
-const LOCK: Text = Text::both("mysql.lock_schema", "SELECT GET_LOCK('stobj.migrations', 1)");
+/// One server waits a second for another that is at it; then it asks again later. Names of locks belong to a whole database server,
+/// which may have the databases of several stores, and are no longer than 64 characters.
+const LOCK: Text = Text::both(
+    "mysql.lock_schema",
+    "SELECT GET_LOCK(CONCAT('stobj.migrations.', MD5(DATABASE())), 1)",
+);
 
-const UNLOCK: Text = Text::both("mysql.unlock_schema", "DO RELEASE_LOCK('stobj.migrations')");
+const UNLOCK: Text = Text::both(
+    "mysql.unlock_schema",
+    "DO RELEASE_LOCK(CONCAT('stobj.migrations.', MD5(DATABASE())))",
+);
 
 /// What a database lacks.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use common::{Error, Outcome};
 
 use tokio::time::Instant;
 
+use crate::database::Database;
 use crate::support::*;
 
 #[track_caller]
@@ -155,4 +156,27 @@ async fn a_database_that_is_not_there_is_no_error() {
         .expect("it is tried once a second");
     assert!(server.away_because().is_none());
     server.close().await;
+}
+
+/// A database server may have the databases of many stores; of SQLite each file is one.
+#[tokio::test]
+async fn who_changes_the_schema_holds_up_no_other_store() {
+    let database = Database::create().await;
+    let directory = tempfile::tempdir().unwrap();
+    if matches!(database, Database::Sqlite) {
+        return;
+    }
+    let mut changing = database.look(directory.path()).await;
+    changing
+        .execute("DO GET_LOCK(CONCAT('stobj.migrations.', MD5(DATABASE())), 0)")
+        .await;
+    let other = Server::start().await;
+    other.owner().apply([put_container("c")]).await;
+    let server = Server::at(Settings::default(), database, directory).await;
+    assert!(server.server.is_away());
+    drop(changing);
+    tokio::time::timeout(Duration::from_secs(60), server.server.available())
+        .await
+        .expect("it is tried once a second");
+    server.owner().apply([put_container("c")]).await;
 }

@@ -43,7 +43,7 @@ impl Server {
         Self::at(settings, Database::create().await, directory).await
     }
 
-    async fn at(mut settings: Settings, database: Database, directory: TempDir) -> Self {
+    pub(crate) async fn at(mut settings: Settings, database: Database, directory: TempDir) -> Self {
         settings.database = database.setting();
         let server = AccountServer::open(&settings, &directory.path().join("stobj.sqlite"))
             .await
