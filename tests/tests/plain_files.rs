@@ -109,6 +109,9 @@ async fn what_is_no_regular_file_is_not_opened() {
 #[tokio::test]
 async fn a_second_server_on_the_same_root_does_not_start() {
     let server = Server::start().await;
+    let client = server.tester().await;
+    // Until then it may be waiting for its account-server, to hear whether the root may be a new one.
+    client.put("c", "").await.expect(201);
     let data = server.data();
     let mut command = Command::new(program::server());
     program::without_settings(&mut command);
@@ -119,5 +122,5 @@ async fn a_second_server_on_the_same_root_does_not_start() {
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).to_lowercase();
     assert!(message.contains("lock") || message.contains("use"), "{message}");
-    server.tester().await.put("c", "").await.expect(201);
+    client.put("c/o", "").await.expect(201);
 }
