@@ -76,11 +76,8 @@ impl Drop for OwnDatabase {
         if self.own_mariadb.is_some() {
             return;
         }
-        let (options, text) = (self.announced.clone(), format!("DROP DATABASE {}", self.name));
-        let drop_it = async move {
-            let mut connection = connect(&options).await;
-            run(&mut connection, text).await;
-        };
+        let (options, name) = (self.announced.clone(), self.name.clone());
+        let drop_it = async move { drop_database(&options, &name).await };
         // A test has a runtime, but nobody can wait in it here.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -90,6 +87,23 @@ impl Drop for OwnDatabase {
         // What stays behind goes with the MariaDB; it is no reason to fail.
         let _dropped = dropping.join();
     }
+}
+
+/// The way to it may stand still meanwhile, and on it a connection in a transaction that the removal would wait for. So connections
+/// end first.
+async fn drop_database(options: &MySqlConnectOptions, name: &str) {
+    let mut connection = connect(options).await;
+    let all = "SELECT id FROM information_schema.processlist WHERE db = ?";
+    let all: Vec<i64> = sqlx::query_scalar(all)
+        .bind(name)
+        .fetch_all(&mut connection)
+        .await
+        .expect("MariaDB knows who is connected");
+    for id in all {
+        // It may have ended by itself.
+        let _ended = connection.execute(AssertSqlSafe(format!("KILL {id}"))).await;
+    }
+    run(&mut connection, format!("DROP DATABASE {name}")).await;
 }
 
 async fn connect(options: &MySqlConnectOptions) -> MySqlConnection {
