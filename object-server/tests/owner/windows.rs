@@ -181,6 +181,8 @@ fn a_change_that_was_announced_beside_a_move_is_not_made_before_the_journal_has_
         late.await.unwrap().unwrap_err();
     });
     restart(&mut world, &[("e/x", 1)]);
+    // In storage it could be without counters and mirror knowing of it.
+    assert!(!world.state.path().join("AUTH_test/c/d").exists());
 }
 
 #[test]
